@@ -1,0 +1,60 @@
+import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import { Pool, types as pgTypes, type ClientBase, type CustomTypesConfig } from 'pg';
+import type { Tables } from './tables.ts';
+
+/** The one place where SQL numbers become bigint: int8 (20) and numeric (1700). int4 stays a number. */
+const BIGINT_OIDS = new Set([20, 1700]);
+const BIGINT_ARRAY_OIDS = new Set([1016, 1231]);
+
+const types: CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    if (format !== 'binary') {
+      if (BIGINT_OIDS.has(oid)) return (text: string) => BigInt(text);
+      if (BIGINT_ARRAY_OIDS.has(oid)) return (text: string) => parseBigintArray(text);
+    }
+    return pgTypes.getTypeParser(oid, format);
+  },
+};
+
+function parseBigintArray(text: string): bigint[] {
+  const inner = text.slice(1, -1);
+  return inner === '' ? [] : inner.split(',').map(BigInt);
+}
+
+export type Database = Kysely<Tables>;
+export type DatabaseTransaction = Transaction<Tables>;
+
+/** Runs one statement; what a module needs that is used inside and outside of transactions. */
+export interface Executor {
+  query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]>;
+}
+
+/** A pool whose numeric and int8 columns arrive as bigint. `url` carries the role of the process. */
+export function openPool(url: string, connectionsMax = 10): Pool {
+  const pool = new Pool({ connectionString: url, max: connectionsMax, types, keepAlive: true });
+  // A lost server makes idle connections fail; the next query reports it to somebody who can act.
+  pool.on('error', () => {});
+  return pool;
+}
+
+export function openDatabase(pool: Pool): Database {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** Hand-written SQL through a Kysely connection or transaction. */
+export function executorOf(db: Database | DatabaseTransaction): Executor {
+  return {
+    async query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
+      return (await db.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows;
+    },
+  };
+}
+
+/** Hand-written SQL through a plain connection, with a name so that the server keeps the plan. */
+export function executorOfClient(client: ClientBase): Executor {
+  return {
+    async query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
+      return (await client.query<Row>(text, [...values])).rows;
+    },
+  };
+}

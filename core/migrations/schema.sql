@@ -1,0 +1,450 @@
+-- Written by tools/schema.ts from the migrated database. Do not edit.
+
+create table api_key (
+  id text not null,
+  label text not null,
+  key_hash bytea not null,
+  created_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint api_key_key_hash_key UNIQUE (key_hash),
+  constraint api_key_pkey PRIMARY KEY (id)
+);
+
+create table bitcoin_coin (
+  network text not null,
+  tx_id text not null,
+  vout integer not null,
+  watched_id bigint not null,
+  units numeric(78,0) not null,
+  coinbase boolean not null,
+  height integer,
+  block_hash text,
+  spent_tx_id text,
+  spent_height integer,
+  spent_block_hash text,
+  constraint bitcoin_coin_pkey PRIMARY KEY (network, tx_id, vout),
+  constraint bitcoin_coin_watched_id_fkey FOREIGN KEY (watched_id) REFERENCES watched(id),
+  constraint bitcoin_coin_units_check CHECK ((units >= (0)::numeric)),
+  constraint bitcoin_coin_vout_check CHECK ((vout >= 0))
+);
+
+create table chain_block (
+  network text not null,
+  height integer not null,
+  hash text not null,
+  parent text not null,
+  mined_at timestamp with time zone not null,
+  canonical boolean not null,
+  constraint chain_block_pkey PRIMARY KEY (network, hash),
+  constraint chain_block_height_check CHECK ((height >= 0))
+);
+
+create table chain_tip (
+  network text not null,
+  height integer not null,
+  hash text not null,
+  at timestamp with time zone not null,
+  constraint chain_tip_pkey PRIMARY KEY (network)
+);
+
+create table customer (
+  id text not null,
+  external_id text not null,
+  created_at timestamp with time zone not null,
+  constraint customer_external_id_key UNIQUE (external_id),
+  constraint customer_pkey PRIMARY KEY (id),
+  constraint customer_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 128)))
+);
+
+create table deposit (
+  id text not null,
+  customer_id text not null,
+  address_id text not null,
+  network text not null,
+  asset text not null,
+  tx_id text not null,
+  "position" text not null,
+  units numeric(78,0) not null,
+  state text not null,
+  incarnation integer not null,
+  credited boolean not null,
+  block_hash text,
+  height integer,
+  late boolean not null,
+  seen_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint deposit_network_tx_id_position_key UNIQUE (network, tx_id, "position"),
+  constraint deposit_pkey PRIMARY KEY (id),
+  constraint deposit_address_id_fkey FOREIGN KEY (address_id) REFERENCES deposit_address(id),
+  constraint deposit_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint deposit_incarnation_check CHECK ((incarnation >= 1)),
+  constraint deposit_units_check CHECK ((units > (0)::numeric))
+);
+
+create table deposit_address (
+  id text not null,
+  customer_id text not null,
+  network text not null,
+  address text not null,
+  watched_id bigint not null,
+  epoch integer not null,
+  "position" bigint not null,
+  status text not null,
+  valid_from timestamp with time zone not null,
+  retired_at timestamp with time zone,
+  replaced_by text,
+  constraint deposit_address_network_address_key UNIQUE (network, address),
+  constraint deposit_address_watched_id_key UNIQUE (watched_id),
+  constraint deposit_address_pkey PRIMARY KEY (id),
+  constraint deposit_address_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint deposit_address_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES deposit_address(id),
+  constraint deposit_address_watched_id_fkey FOREIGN KEY (watched_id) REFERENCES watched(id),
+  constraint deposit_address_position_check CHECK (("position" >= 0)),
+  constraint deposit_address_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text, 'compromised'::text])))
+);
+
+create table deposit_cursor (
+  network text not null,
+  change bigint not null,
+  constraint deposit_cursor_pkey PRIMARY KEY (network)
+);
+
+create table deposit_step (
+  deposit_id text not null,
+  n integer not null,
+  at timestamp with time zone not null,
+  from_state text,
+  to_state text not null,
+  reason text not null,
+  evidence jsonb not null,
+  constraint deposit_step_pkey PRIMARY KEY (deposit_id, n),
+  constraint deposit_step_deposit_id_fkey FOREIGN KEY (deposit_id) REFERENCES deposit(id)
+);
+
+create table event (
+  seq bigint not null,
+  at timestamp with time zone not null,
+  type text not null,
+  subject text not null,
+  data jsonb not null,
+  constraint event_pkey PRIMARY KEY (seq),
+  constraint event_type_check CHECK ((type ~ '^[a-z_]+(\.[a-z_]+)+$'::text))
+);
+
+create table evm_attempt (
+  call_id text not null,
+  n integer not null,
+  tx_id text not null,
+  raw bytea not null,
+  fee_per_gas_max numeric(78,0) not null,
+  priority_fee_max numeric(78,0) not null,
+  made_at timestamp with time zone not null,
+  constraint evm_attempt_tx_id_key UNIQUE (tx_id),
+  constraint evm_attempt_pkey PRIMARY KEY (call_id, n),
+  constraint evm_attempt_call_id_fkey FOREIGN KEY (call_id) REFERENCES evm_call(id)
+);
+
+create table evm_call (
+  id text not null,
+  network text not null,
+  relayer text not null,
+  key text not null,
+  target text not null,
+  data bytea not null,
+  value numeric(78,0) not null,
+  gas_limit bigint not null,
+  nonce bigint,
+  state text not null,
+  tx_id text,
+  cost_wei numeric(78,0),
+  height integer,
+  created_at timestamp with time zone not null,
+  constraint evm_call_network_key_key UNIQUE (network, key),
+  constraint evm_call_network_relayer_nonce_key UNIQUE (network, relayer, nonce),
+  constraint evm_call_pkey PRIMARY KEY (id),
+  constraint evm_call_gas_limit_check CHECK (((gas_limit >= 21000) AND (gas_limit <= 16777216))),
+  constraint evm_call_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'succeeded'::text, 'reverted'::text])))
+);
+
+create table evm_delivery (
+  network text not null,
+  tx_id text not null,
+  "position" text not null,
+  deposit text not null,
+  contract text not null,
+  destination text not null,
+  units numeric(78,0) not null,
+  block_hash text not null,
+  height integer not null,
+  canonical boolean not null,
+  constraint evm_delivery_pkey PRIMARY KEY (network, block_hash, tx_id, "position")
+);
+
+create table evm_payout (
+  network text not null,
+  vault text not null,
+  payout_id bigint not null,
+  contract text not null,
+  recipient text not null,
+  units numeric(78,0) not null,
+  paid boolean not null,
+  tx_id text not null,
+  block_hash text not null,
+  height integer not null,
+  canonical boolean not null,
+  constraint evm_payout_pkey PRIMARY KEY (network, block_hash, vault, payout_id)
+);
+
+create table gate (
+  asset text not null,
+  network text not null,
+  direction text not null,
+  state text not null,
+  reason text not null,
+  since timestamp with time zone not null,
+  constraint gate_pkey PRIMARY KEY (asset, network, direction),
+  constraint gate_direction_check CHECK ((direction = ANY (ARRAY['deposits'::text, 'withdrawals'::text]))),
+  constraint gate_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text])))
+);
+
+create table halt (
+  network text not null,
+  code text not null,
+  detail text not null,
+  since timestamp with time zone not null,
+  constraint halt_pkey PRIMARY KEY (network)
+);
+
+create table idempotency_key (
+  api_key_id text not null,
+  key text not null,
+  fingerprint bytea not null,
+  status integer,
+  response jsonb,
+  created_at timestamp with time zone not null,
+  constraint idempotency_key_pkey PRIMARY KEY (api_key_id, key),
+  constraint idempotency_key_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id),
+  constraint idempotency_key_key_check CHECK (((length(key) >= 1) AND (length(key) <= 128)))
+);
+
+create table quote (
+  id text not null,
+  order_number bigint not null,
+  customer_id text not null,
+  document jsonb not null,
+  digest bytea not null,
+  fee_units numeric(78,0) not null,
+  expires_at timestamp with time zone not null,
+  used_by text,
+  constraint quote_order_number_key UNIQUE (order_number),
+  constraint quote_pkey PRIMARY KEY (id),
+  constraint quote_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id)
+);
+
+create table receipt (
+  id bigint not null,
+  network text not null,
+  tx_id text not null,
+  "position" text not null,
+  watched_id bigint not null,
+  contract text not null,
+  units numeric(78,0) not null,
+  sender text,
+  block_hash text,
+  height integer,
+  state text not null,
+  seen_at timestamp with time zone not null,
+  change bigint not null,
+  constraint receipt_network_tx_id_position_block_hash_key UNIQUE NULLS NOT DISTINCT (network, tx_id, "position", block_hash),
+  constraint receipt_pkey PRIMARY KEY (id),
+  constraint receipt_watched_id_fkey FOREIGN KEY (watched_id) REFERENCES watched(id),
+  constraint receipt_check CHECK (((state = ANY (ARRAY['mined'::text, 'orphaned'::text])) = (block_hash IS NOT NULL))),
+  constraint receipt_state_check CHECK ((state = ANY (ARRAY['mempool'::text, 'mined'::text, 'orphaned'::text, 'replaced'::text]))),
+  constraint receipt_units_check CHECK ((units > (0)::numeric))
+);
+
+create table signer_answer (
+  attempt_id text not null,
+  signer text not null,
+  ok boolean not null,
+  code text not null,
+  detail text not null,
+  answer jsonb not null,
+  at timestamp with time zone not null,
+  constraint signer_answer_pkey PRIMARY KEY (attempt_id, signer),
+  constraint signer_answer_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES spend_attempt(id)
+);
+
+create table spend (
+  id text not null,
+  network text not null,
+  contract text not null,
+  epoch integer not null,
+  state text not null,
+  tx_id text,
+  cost_units numeric(78,0),
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint spend_pkey PRIMARY KEY (id),
+  constraint spend_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'signing'::text, 'broadcast'::text, 'settled'::text, 'failed'::text])))
+);
+
+create table spend_attempt (
+  id text not null,
+  spend_id text not null,
+  n integer not null,
+  request jsonb not null,
+  fee_units numeric(78,0) not null,
+  raw bytea,
+  tx_id text,
+  state text not null,
+  made_at timestamp with time zone not null,
+  broadcast_at timestamp with time zone,
+  constraint spend_attempt_spend_id_n_key UNIQUE (spend_id, n),
+  constraint spend_attempt_pkey PRIMARY KEY (id),
+  constraint spend_attempt_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
+  constraint spend_attempt_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'signed'::text, 'broadcast'::text, 'replaced'::text, 'confirmed'::text, 'refused'::text])))
+);
+
+create table spend_coin (
+  spend_id text not null,
+  network text not null,
+  tx_id text not null,
+  vout integer not null,
+  units numeric(78,0) not null,
+  released boolean not null default false,
+  constraint spend_coin_pkey PRIMARY KEY (spend_id, tx_id, vout),
+  constraint spend_coin_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id)
+);
+
+create table spend_order (
+  order_number bigint not null,
+  spend_id text not null,
+  document jsonb not null,
+  destination text not null,
+  units numeric(78,0) not null,
+  outcome text,
+  constraint spend_order_pkey PRIMARY KEY (order_number),
+  constraint spend_order_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
+  constraint spend_order_outcome_check CHECK ((outcome = ANY (ARRAY['paid'::text, 'failed'::text]))),
+  constraint spend_order_units_check CHECK ((units > (0)::numeric))
+);
+
+create table stray (
+  id text not null,
+  network text not null,
+  tx_id text not null,
+  "position" text not null,
+  address text not null,
+  contract text not null,
+  units numeric(78,0) not null,
+  reason text not null,
+  customer_id text,
+  state text not null,
+  booked boolean not null,
+  block_hash text,
+  height integer,
+  seen_at timestamp with time zone not null,
+  constraint stray_network_tx_id_position_key UNIQUE (network, tx_id, "position"),
+  constraint stray_pkey PRIMARY KEY (id),
+  constraint stray_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint stray_reason_check CHECK ((reason = ANY (ARRAY['UNSUPPORTED_TOKEN'::text, 'INTERNAL_ADDRESS'::text, 'BELOW_MINIMUM'::text]))),
+  constraint stray_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'recorded'::text, 'orphaned'::text, 'resolved'::text]))),
+  constraint stray_units_check CHECK ((units > (0)::numeric))
+);
+
+create table sweep (
+  id text not null,
+  network text not null,
+  call_id text not null,
+  state text not null,
+  created_at timestamp with time zone not null,
+  constraint sweep_call_id_key UNIQUE (call_id),
+  constraint sweep_pkey PRIMARY KEY (id),
+  constraint sweep_call_id_fkey FOREIGN KEY (call_id) REFERENCES evm_call(id),
+  constraint sweep_state_check CHECK ((state = ANY (ARRAY['sent'::text, 'settled'::text, 'failed'::text])))
+);
+
+create table sweep_item (
+  sweep_id text not null,
+  address text not null,
+  contract text not null,
+  units numeric(78,0) not null,
+  delivered numeric(78,0),
+  constraint sweep_item_pkey PRIMARY KEY (sweep_id, address, contract),
+  constraint sweep_item_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweep(id),
+  constraint sweep_item_units_check CHECK ((units > (0)::numeric))
+);
+
+create table watched (
+  id bigint not null,
+  network text not null,
+  address text not null,
+  script bytea,
+  purpose text not null,
+  derivation text not null,
+  constraint watched_network_address_key UNIQUE (network, address),
+  constraint watched_pkey PRIMARY KEY (id),
+  constraint watched_purpose_check CHECK ((purpose = ANY (ARRAY['deposit'::text, 'change'::text, 'vault'::text, 'cold'::text, 'relayer'::text, 'factory'::text])))
+);
+
+create table withdrawal (
+  id text not null,
+  order_number bigint not null,
+  customer_id text not null,
+  external_id text not null,
+  asset text not null,
+  network text not null,
+  destination text not null,
+  units numeric(78,0) not null,
+  fee_units numeric(78,0) not null,
+  document jsonb not null,
+  digest bytea not null,
+  authorization_document jsonb,
+  state text not null,
+  reason text not null,
+  spend_id text,
+  tx_id text,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint withdrawal_customer_id_external_id_key UNIQUE (customer_id, external_id),
+  constraint withdrawal_order_number_key UNIQUE (order_number),
+  constraint withdrawal_pkey PRIMARY KEY (id),
+  constraint withdrawal_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint withdrawal_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
+  constraint withdrawal_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 128))),
+  constraint withdrawal_fee_units_check CHECK ((fee_units >= (0)::numeric)),
+  constraint withdrawal_units_check CHECK ((units > (0)::numeric))
+);
+
+create table withdrawal_step (
+  withdrawal_id text not null,
+  n integer not null,
+  at timestamp with time zone not null,
+  from_state text,
+  to_state text not null,
+  actor text not null,
+  reason text not null,
+  evidence jsonb not null,
+  constraint withdrawal_step_pkey PRIMARY KEY (withdrawal_id, n),
+  constraint withdrawal_step_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES withdrawal(id)
+);
+
+CREATE INDEX bitcoin_coin_spent_by ON public.bitcoin_coin USING btree (network, spent_tx_id) WHERE (spent_tx_id IS NOT NULL);
+CREATE INDEX bitcoin_coin_unspent ON public.bitcoin_coin USING btree (network, height) WHERE (spent_tx_id IS NULL);
+CREATE UNIQUE INDEX chain_block_canonical ON public.chain_block USING btree (network, height) WHERE canonical;
+CREATE UNIQUE INDEX deposit_address_active ON public.deposit_address USING btree (customer_id, network) WHERE (status = 'active'::text);
+CREATE INDEX deposit_by_customer ON public.deposit USING btree (customer_id, id);
+CREATE INDEX deposit_open ON public.deposit USING btree (network, height) WHERE (state = ANY (ARRAY['seen'::text, 'safe'::text]));
+CREATE INDEX event_subject ON public.event USING btree (subject, seq);
+CREATE INDEX evm_payout_by_id ON public.evm_payout USING btree (network, payout_id) WHERE canonical;
+CREATE INDEX receipt_by_block ON public.receipt USING btree (network, block_hash) WHERE (block_hash IS NOT NULL);
+CREATE INDEX receipt_by_change ON public.receipt USING btree (network, change);
+CREATE UNIQUE INDEX spend_coin_once ON public.spend_coin USING btree (network, tx_id, vout) WHERE (NOT released);
+CREATE INDEX spend_open ON public.spend USING btree (network, id) WHERE (state = ANY (ARRAY['planned'::text, 'signing'::text, 'broadcast'::text]));
+CREATE INDEX spend_order_by_spend ON public.spend_order USING btree (spend_id);
+CREATE INDEX withdrawal_by_customer ON public.withdrawal USING btree (customer_id, id);
+CREATE INDEX withdrawal_by_spend ON public.withdrawal USING btree (spend_id) WHERE (spend_id IS NOT NULL);
+CREATE INDEX withdrawal_open ON public.withdrawal USING btree (network, asset, order_number) WHERE (state <> ALL (ARRAY['settled'::text, 'refused'::text, 'cancelled'::text, 'failed'::text]));
+
+
