@@ -7,8 +7,7 @@ import { startPostgres, type Postgres } from './parts/postgres.ts';
 
 /**
  * Real parts for node:test. A scope is the test's own `t`, or `{ after }` of node:test at the top of a file (for a
- * part that all its tests share). Inside a `before` hook pass the hook's argument, never `{ after }`: node would run
- * it at the end of the hook.
+ * part that all its tests share). Never pass `{ after }` inside a `before` hook: node runs it when that hook ends.
  */
 export interface TestScope {
   readonly after: (fn: () => Promise<void>) => void;
