@@ -1,0 +1,81 @@
+import { Gauge, Registry } from 'prom-client';
+import { sql } from 'kysely';
+import { formatAmount } from '../../lib/money/money.ts';
+import { executorOf } from '../db/db.ts';
+import { trialBalance } from '../ledger/ledger.ts';
+import type { HttpDeps } from './deps.ts';
+
+/**
+ * Prometheus text, read from the database at the moment of the scrape. Gauges are floats: for plots, never for
+ * reconciliation. No customer and no address is a label.
+ */
+export async function renderMetrics(deps: HttpDeps): Promise<string> {
+  const registry = new Registry();
+  await Promise.all([chainGauges(deps, registry), stateGauges(deps, registry), bookGauges(deps, registry)]);
+  return registry.metrics();
+}
+
+async function chainGauges(deps: HttpDeps, registry: Registry): Promise<void> {
+  const height = gauge(registry, 'chain_tip_height', 'Height of the last block followed', ['network']);
+  const age = gauge(registry, 'chain_tip_age_seconds', 'Since a block was last followed', ['network']);
+  const halted = gauge(registry, 'chain_halted', '1 while a network is halted', ['network', 'code']);
+  for (const tip of await deps.db.selectFrom('chain_tip').selectAll().execute()) {
+    height.set({ network: tip.network }, tip.height);
+    age.set({ network: tip.network }, (deps.now().getTime() - tip.at.getTime()) / 1000);
+  }
+  for (const halt of await deps.db.selectFrom('halt').selectAll().execute()) {
+    halted.set({ network: halt.network, code: halt.code }, 1);
+  }
+}
+
+async function stateGauges(deps: HttpDeps, registry: Registry): Promise<void> {
+  const withdrawals = gauge(registry, 'withdrawals', 'Withdrawals by state', ['asset', 'network', 'status']);
+  const deposits = gauge(registry, 'deposits', 'Deposits by state', ['asset', 'network', 'status']);
+  const strays = gauge(registry, 'strays', 'Strays by state', ['network', 'reason', 'status']);
+  const count = sql<string>`count(*)::text`.as('count');
+  for (const row of await deps.db
+    .selectFrom('withdrawal')
+    .select(['asset', 'network', 'state', count])
+    .groupBy(['asset', 'network', 'state'])
+    .execute()) {
+    withdrawals.set({ asset: row.asset, network: row.network, status: row.state }, Number(row.count));
+  }
+  for (const row of await deps.db
+    .selectFrom('deposit')
+    .select(['asset', 'network', 'state', count])
+    .groupBy(['asset', 'network', 'state'])
+    .execute()) {
+    deposits.set({ asset: row.asset, network: row.network, status: row.state }, Number(row.count));
+  }
+  for (const row of await deps.db
+    .selectFrom('stray')
+    .select(['network', 'reason', 'state', count])
+    .groupBy(['network', 'reason', 'state'])
+    .execute()) {
+    strays.set({ network: row.network, reason: row.reason, status: row.state }, Number(row.count));
+  }
+}
+
+async function bookGauges(deps: HttpDeps, registry: Registry): Promise<void> {
+  const balances = gauge(registry, 'ledger_balance', 'Credits less debits, in units of the asset', [
+    'asset',
+    'account',
+    'network',
+  ]);
+  for (const line of await trialBalance(executorOf(deps.db))) {
+    const decimals = deps.config.assets.find((asset) => asset.id === line.asset)?.decimals ?? 0;
+    balances.set(
+      { asset: line.asset, account: line.kind, network: line.network ?? '' },
+      Number(formatAmount(line.balance, decimals)),
+    );
+  }
+}
+
+function gauge<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: Label[],
+): Gauge<Label> {
+  return new Gauge({ name: `portcullis_${name}`, help, labelNames, registers: [registry] });
+}

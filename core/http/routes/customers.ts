@@ -1,0 +1,201 @@
+import { z } from 'zod';
+import { formatAmount } from '../../../lib/money/money.ts';
+import { newId, parseId, type Id } from '../../../lib/ids/ids.ts';
+import {
+  addressesOf,
+  createCustomer,
+  customerByExternalId,
+  findCustomer,
+  issueAddress,
+} from '../../customers/customers.ts';
+import type { CustomerRow, DepositAddressRow } from '../../customers/customers.ts';
+import { executorOf } from '../../db/db.ts';
+import { balancesOf } from '../../ledger/ledger.ts';
+import type { HttpDeps } from '../deps.ts';
+import { listingBy, networkBy } from '../lookups.ts';
+import { Problem } from '../problems.ts';
+import { assetField, balance, customer, depositAddress, externalId, networkField } from '../schemas.ts';
+import type { Server } from '../server.ts';
+
+const customerPath = z.object({ id: z.string() });
+const addressList = z.object({ data: z.array(depositAddress) });
+
+/** Customers, their deposit addresses and their balances. */
+export function customerRoutes(app: Server, deps: HttpDeps): void {
+  app.post(
+    '/v1/customers',
+    {
+      schema: {
+        tags: ['customers'],
+        summary: 'Create a customer; the same external_id answers the same customer',
+        body: z.strictObject({ external_id: externalId }),
+        response: { 200: customer, 201: customer },
+      },
+    },
+    async (request, reply) => {
+      const { row, created } = await deps.db.transaction().execute((trx) =>
+        createCustomer(trx, {
+          id: newId('customer', { nowMs: () => deps.now().getTime(), randomBytes: deps.randomBytes }),
+          externalId: request.body.external_id,
+          at: deps.now(),
+        }),
+      );
+      return reply.code(created ? 201 : 200).send(renderCustomer(row));
+    },
+  );
+
+  app.get(
+    '/v1/customers',
+    {
+      schema: {
+        tags: ['customers'],
+        summary: 'The customer with your external_id',
+        querystring: z.strictObject({ external_id: externalId }),
+        response: { 200: z.object({ data: z.array(customer) }) },
+      },
+    },
+    async (request) => {
+      const row = await customerByExternalId(deps.db, request.query.external_id);
+      return { data: row ? [renderCustomer(row)] : [] };
+    },
+  );
+
+  app.get(
+    '/v1/customers/:id',
+    {
+      schema: {
+        tags: ['customers'],
+        summary: 'One customer',
+        params: customerPath,
+        response: { 200: customer },
+      },
+    },
+    async (request) => renderCustomer(await customerOf(deps, request.params.id)),
+  );
+
+  addressRoutes(app, deps);
+
+  app.get(
+    '/v1/customers/:id/balances',
+    {
+      schema: {
+        tags: ['customers'],
+        summary: 'One balance for each asset, whatever the network',
+        params: customerPath,
+        response: { 200: z.object({ data: z.array(balance) }) },
+      },
+    },
+    async (request) => {
+      const row = await customerOf(deps, request.params.id);
+      const balances = await balancesOf(executorOf(deps.db), row.id);
+      return {
+        data: deps.config.assets.map((asset) =>
+          renderBalance(
+            asset,
+            balances.find((b) => b.asset === asset.id),
+          ),
+        ),
+      };
+    },
+  );
+}
+
+function addressRoutes(app: Server, deps: HttpDeps): void {
+  app.post(
+    '/v1/customers/:id/deposit-addresses',
+    {
+      schema: {
+        tags: ['customers'],
+        summary: 'The active deposit address for a network; it serves all assets of that network',
+        params: customerPath,
+        body: z.strictObject({ asset: assetField, network: networkField, renew: z.boolean().default(false) }),
+        response: { 200: depositAddress },
+      },
+    },
+    async (request) => {
+      const row = await customerOf(deps, request.params.id);
+      const listing = listingBy(deps, request.body.asset, request.body.network);
+      const address = await issueAddress(deps, {
+        customer: row.id,
+        network: listing.network,
+        renew: request.body.renew,
+      });
+      return renderAddress(deps, address);
+    },
+  );
+
+  app.get(
+    '/v1/customers/:id/deposit-addresses',
+    {
+      schema: {
+        tags: ['customers'],
+        summary: 'All deposit addresses of a customer, active and retired',
+        params: customerPath,
+        querystring: z.strictObject({ asset: assetField.optional(), network: networkField.optional() }),
+        response: { 200: addressList },
+      },
+    },
+    async (request) => {
+      const row = await customerOf(deps, request.params.id);
+      const { network, asset } = request.query;
+      const only = network === undefined ? undefined : networkBy(deps.config, network).id;
+      const addresses = (await addressesOf(deps.db, row.id)).filter(
+        (entry) => only === undefined || entry.network === only,
+      );
+      const rendered = addresses.map((entry) => renderAddress(deps, entry));
+      return {
+        data: asset === undefined ? rendered : rendered.filter((entry) => entry.assets.includes(asset)),
+      };
+    },
+  );
+}
+
+/** The customer of a path. Throws UNKNOWN_CUSTOMER. */
+export async function customerOf(
+  deps: HttpDeps,
+  text: string,
+): Promise<CustomerRow & { id: Id<'customer'> }> {
+  const id = parseId('customer', text);
+  const row = id === undefined ? undefined : await findCustomer(deps.db, id);
+  if (!row || id === undefined) throw new Problem('UNKNOWN_CUSTOMER', `No customer ${text}`);
+  return { ...row, id };
+}
+
+function renderCustomer(row: CustomerRow) {
+  return { id: row.id, external_id: row.external_id, created_at: row.created_at.toISOString() };
+}
+
+function renderAddress(deps: HttpDeps, row: DepositAddressRow) {
+  const network = networkBy(deps.config, row.network);
+  return {
+    id: row.id,
+    customer_id: row.customer_id,
+    network: row.network,
+    network_id: network.caip2,
+    address: row.address,
+    account_id: `${network.caip2}:${row.address}`,
+    assets: deps.listings
+      .filter((listing) => listing.network.id === row.network)
+      .map((listing) => listing.asset.id),
+    status: row.status as 'active' | 'retired' | 'compromised',
+    valid_from: row.valid_from.toISOString(),
+    replaced_by: row.replaced_by,
+  };
+}
+
+function renderBalance(
+  asset: { id: string; decimals: number },
+  found: { final: bigint; provisional: bigint; held: bigint } | undefined,
+) {
+  const { final, provisional, held } = found ?? { final: 0n, provisional: 0n, held: 0n };
+  const text = (units: bigint): string => formatAmount(units, asset.decimals);
+  return {
+    asset: asset.id,
+    total: text(final + provisional),
+    final: text(final),
+    provisional: text(provisional),
+    held: text(held),
+    available: text(final + provisional - held),
+    withdrawable: text(final - held),
+  };
+}

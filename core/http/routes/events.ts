@@ -1,0 +1,93 @@
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { eventsAfter, type RecordedEvent } from '../../audit/audit.ts';
+import type { HttpDeps } from '../deps.ts';
+import { event } from '../schemas.ts';
+import type { Server } from '../server.ts';
+
+/** A proxy must see something this often, or it takes the stream for dead. */
+const HEARTBEAT_MS = 15_000;
+const EVENTS_PER_READ_MAX = 500;
+
+const sequence = z.string().regex(/^[0-9]{1,18}$/);
+
+/** GET /v1/events: all that happened, in one order, resumable after any sequence; the same as a live stream. */
+export function eventRoutes(app: Server, deps: HttpDeps): void {
+  app.get(
+    '/v1/events',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'Events after a sequence, oldest first',
+        querystring: z.strictObject({
+          after: sequence.default('0').describe('The last sequence you have'),
+          limit: z.coerce.number().int().min(1).max(EVENTS_PER_READ_MAX).default(100),
+        }),
+        response: {
+          200: z.object({
+            data: z.array(event),
+            page: z.object({ next_after: z.string(), has_more: z.boolean() }),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const { after, limit } = request.query;
+      const rows = await eventsAfter(deps.db, BigInt(after), limit + 1);
+      const shown = rows.slice(0, limit);
+      return {
+        data: shown.map(render),
+        page: { next_after: (shown.at(-1)?.seq ?? BigInt(after)).toString(), has_more: rows.length > limit },
+      };
+    },
+  );
+
+  app.get(
+    '/v1/events/stream',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'The same as server-sent events; resumes by Last-Event-ID or ?after=',
+        querystring: z.strictObject({ after: sequence.optional() }),
+        headers: z.object({ 'last-event-id': sequence.optional() }),
+      },
+    },
+    (request, reply) => {
+      const from = request.headers['last-event-id'] ?? request.query.after ?? '0';
+      const closed = new AbortController();
+      request.raw.on('close', () => closed.abort());
+      return reply
+        .type('text/event-stream')
+        .header('cache-control', 'no-store')
+        .header('x-accel-buffering', 'no')
+        .send(Readable.from(stream(deps, BigInt(from), closed.signal)));
+    },
+  );
+}
+
+async function* stream(deps: HttpDeps, from: bigint, signal: AbortSignal): AsyncGenerator<string> {
+  let after = from;
+  yield ': connected\n\n';
+  while (!signal.aborted) {
+    const rows = await eventsAfter(deps.db, after, EVENTS_PER_READ_MAX);
+    for (const row of rows) {
+      yield `id: ${row.seq}\nevent: ${row.type}\ndata: ${JSON.stringify(render(row))}\n\n`;
+      after = row.seq;
+    }
+    if (rows.length === 0) {
+      const before = deps.now().getTime();
+      await deps.eventArrives(HEARTBEAT_MS, signal);
+      if (deps.now().getTime() - before >= HEARTBEAT_MS) yield ': still here\n\n';
+    }
+  }
+}
+
+function render(row: RecordedEvent) {
+  return {
+    sequence: row.seq.toString(),
+    at: row.at.toISOString(),
+    type: row.type,
+    subject: row.subject,
+    data: row.data,
+  };
+}

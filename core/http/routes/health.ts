@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { sql } from 'kysely';
+import { tipOf } from '../../chain/chain.ts';
+import { haltsOf } from '../../controls/controls.ts';
+import type { HttpDeps } from '../deps.ts';
+import { renderMetrics } from '../metrics.ts';
+import type { Server } from '../server.ts';
+
+/** A watcher that has not moved its tip for this long is not following its chain. */
+const TIP_STALE_MS = 3_600_000;
+
+const check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
+const readiness = z.object({ ready: z.boolean(), checks: z.array(check) });
+
+/** /livez speaks of this process alone; /readyz of the database and the chains; /metrics for Prometheus. */
+export function healthRoutes(app: Server, deps: HttpDeps): void {
+  app.get(
+    '/livez',
+    { schema: { tags: ['health'], security: [], response: { 200: z.object({ status: z.literal('ok') }) } } },
+    () => ({ status: 'ok' as const }),
+  );
+  app.get(
+    '/readyz',
+    { schema: { tags: ['health'], security: [], response: { 200: readiness, 503: readiness } } },
+    async (_request, reply) => {
+      const checks = await readinessChecks(deps);
+      const ready = checks.every((entry) => entry.ok);
+      return reply.code(ready ? 200 : 503).send({ ready, checks });
+    },
+  );
+  app.get('/metrics', { schema: { tags: ['health'], security: [], hide: true } }, async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4').send(await renderMetrics(deps)),
+  );
+}
+
+async function readinessChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]> {
+  try {
+    await sql`select 1`.execute(deps.db);
+  } catch {
+    return [{ name: 'database', ok: false, detail: 'does not answer' }];
+  }
+  const halts = await haltsOf(deps.db);
+  const chains = await Promise.all(
+    deps.config.networks.map(async (network) => {
+      const tip = await tipOf(deps.db, network.id);
+      const halt = halts.find((entry) => entry.network === network.id);
+      const ageMs = tip ? deps.now().getTime() - tip.at.getTime() : Number.POSITIVE_INFINITY;
+      return {
+        name: `chain ${network.id}`,
+        ok: halt === undefined && ageMs < TIP_STALE_MS,
+        detail: halt
+          ? `halted: ${halt.code}`
+          : tip
+            ? `height ${tip.height}, ${Math.round(ageMs / 1000)} s old`
+            : 'no block yet',
+      };
+    }),
+  );
+  return [{ name: 'database', ok: true, detail: 'answers' }, ...chains];
+}
