@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { after } from 'node:test';
 import { Client, escapeIdentifier } from 'pg';
 import { migrate } from '../core/db/migrate.ts';
+import { startBitcoind, type Bitcoind, type BitcoindOptions } from './parts/bitcoind.ts';
 import { startPostgres, type Postgres } from './parts/postgres.ts';
 
 /**
@@ -66,6 +67,13 @@ async function dropWhenIdle(serverUrl: string, name: string): Promise<void> {
   await withClient(serverUrl, async (client) => {
     await client.query(`drop database if exists ${escapeIdentifier(name)}`);
   });
+}
+
+/** A regtest node of this scope's own, stopped when the scope ends. */
+export async function testBitcoind(scope: TestScope, options: BitcoindOptions = {}): Promise<Bitcoind> {
+  const node = await startBitcoind(options);
+  scope.after(node.stop);
+  return node;
 }
 
 async function startOwnServer(): Promise<Postgres> {
