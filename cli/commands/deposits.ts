@@ -1,0 +1,86 @@
+import type { Command } from 'commander';
+import { dataOf } from '../../client/client.ts';
+import type { OpenSession } from '../main.ts';
+import { details, state, table } from '../output.ts';
+import { customerId } from './customers.ts';
+
+interface ListOptions {
+  customer?: string;
+  limit: string;
+  cursor?: string;
+}
+
+export function depositCommands(program: Command, open: OpenSession): void {
+  const deposits = program.command('deposits').description('deposits and strays');
+  deposits
+    .command('list')
+    .description('deposits, newest first')
+    .option('--customer <customer>', 'only of this customer')
+    .option('--limit <n>', 'at most so many', '20')
+    .option('--cursor <cursor>', 'page.next_cursor of the page before')
+    .action(async (options: ListOptions, command: Command) => {
+      const { client, output } = open(command);
+      const customer = options.customer === undefined ? {} : { customer_id: await customerId(client, options.customer) };
+      const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
+      const page = dataOf(
+        await client.GET('/v1/deposits', { params: { query: { limit: Number(options.limit), ...customer, ...cursor } } }),
+      );
+      output.show(page, () =>
+        table(
+          ['id', 'asset', 'network', 'amount', 'status', 'confirmations', 'tx'],
+          page.data.map((line) => [
+            line.id,
+            line.asset,
+            line.network,
+            line.amount,
+            state(line.status) + (line.late ? ' (late)' : ''),
+            `${line.confirmations} of ${line.confirmations_safe} / ${line.confirmations_irreversible}`,
+            line.tx_id,
+          ]),
+          'No deposits yet.',
+        ),
+      );
+    });
+  deposits
+    .command('show <id>')
+    .description('one deposit with its timeline')
+    .action(async (id: string, _options: object, command: Command) => {
+      const { client, output } = open(command);
+      const found = dataOf(await client.GET('/v1/deposits/{id}', { params: { path: { id } } }));
+      output.show(found, () =>
+        [
+          details([
+            ['id', found.id],
+            ['amount', `${found.amount} ${found.asset}`],
+            ['network', found.network],
+            ['address', found.address],
+            ['transaction', found.tx_id],
+            ['status', state(found.status)],
+          ]),
+          table(['at', 'to', 'reason'], (found.timeline ?? []).map((step) => [step.at, state(step.to), step.reason_code]), ''),
+        ].join('\n\n'),
+      );
+    });
+  deposits
+    .command('strays')
+    .description('money that arrived in a way that is no deposit, and what can be done about it')
+    .action(async (_options: object, command: Command) => {
+      const { client, output } = open(command);
+      const page = dataOf(await client.GET('/v1/strays', { params: { query: { limit: 100 } } }));
+      output.show(page, () =>
+        table(
+          ['id', 'network', 'asset', 'base units', 'reason', 'status', 'what to do'],
+          page.data.map((line) => [
+            line.id,
+            line.network,
+            line.asset ?? line.contract,
+            line.amount_base,
+            line.reason_code,
+            line.status,
+            line.remedy,
+          ]),
+          'Nothing went astray.',
+        ),
+      );
+    });
+}

@@ -1,0 +1,71 @@
+/** `portcullis`: the operator's command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
+import { Command, CommanderError } from 'commander';
+import colors from 'picocolors';
+import { ApiError } from '../client/client.ts';
+import { assetCommands } from './commands/assets.ts';
+import { customerCommands } from './commands/customers.ts';
+import { depositCommands } from './commands/deposits.ts';
+import { eventCommands } from './commands/events.ts';
+import { statusCommand } from './commands/status.ts';
+import { transferCommands } from './commands/transfers.ts';
+import { withdrawalCommands } from './commands/withdrawals.ts';
+import { connect, UsageError, type Connection } from './connection.ts';
+import { makeOutput, type Output } from './output.ts';
+
+/** What a command's action gets beside its own arguments. */
+export interface Session extends Connection {
+  readonly output: Output;
+}
+
+export type OpenSession = (command: Command) => Session;
+
+process.exitCode = await run(process.argv);
+
+async function run(argv: string[]): Promise<number> {
+  const program = new Command('portcullis')
+    .description("Operate a Portcullis system: customers, addresses, deposits, withdrawals, transfers, events")
+    .option('--json', 'print one JSON document instead of tables')
+    .option('--url <url>', 'where the API is (else PORTCULLIS_URL, else .portcullis/world.json)')
+    .option('--key-file <file>', 'file with the API key (else PORTCULLIS_API_KEY_FILE or PORTCULLIS_API_KEY)')
+    .option('--no-color', 'plain text (also NO_COLOR)')
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride();
+  const open: OpenSession = (command) => {
+    const options = command.optsWithGlobals<{ json?: boolean; url?: string; keyFile?: string }>();
+    return {
+      ...connect(options, process.env, process.cwd()),
+      output: makeOutput(options.json ?? false, (text) => process.stdout.write(text)),
+    };
+  };
+  for (const add of [
+    statusCommand,
+    assetCommands,
+    customerCommands,
+    depositCommands,
+    withdrawalCommands,
+    transferCommands,
+    eventCommands,
+  ]) {
+    add(program, open);
+  }
+  try {
+    await program.parseAsync(argv);
+    return 0;
+  } catch (error) {
+    return explain(error, argv.includes('--json'));
+  }
+}
+
+/** Says what went wrong and what to do; the exit code tells a script which kind it was. */
+function explain(error: unknown, json: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ApiError) {
+    if (json) process.stdout.write(`${JSON.stringify(error.problem, null, 2)}\n`);
+    else process.stderr.write(`${colors.red('✗')} ${error.problem.detail}\n  ${colors.dim(`${error.problem.code}, request ${error.problem.request_id}`)}\n`);
+    return 1;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const refused = error instanceof TypeError && message === 'fetch failed';
+  process.stderr.write(`${colors.red('✗')} ${refused ? 'The API does not answer: is the system running?' : message}\n`);
+  return error instanceof UsageError ? 2 : 1;
+}

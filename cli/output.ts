@@ -1,0 +1,43 @@
+import Table from 'cli-table3';
+import colors from 'picocolors';
+
+export type Cell = string | number | null | undefined;
+
+/** What a command says: one JSON document with --json, else tables and lines for people. */
+export interface Output {
+  readonly json: boolean;
+  /** Prints `value` as JSON, or runs `people` to say it. */
+  show(value: unknown, people: () => string): void;
+  line(text: string): void;
+}
+
+export function makeOutput(json: boolean, write: (text: string) => void): Output {
+  return {
+    json,
+    show: (value, people) => write(`${json ? JSON.stringify(value, null, 2) : people()}\n`),
+    line: (text) => {
+      if (!json) write(`${text}\n`);
+    },
+  };
+}
+
+export function table(head: string[], rows: Cell[][], empty: string): string {
+  if (rows.length === 0) return colors.dim(empty);
+  const made = new Table({ head: head.map((title) => colors.bold(title)), style: { head: [], border: ['dim'] } });
+  for (const row of rows) made.push(row.map((cell) => (cell === null || cell === undefined ? '–' : String(cell))));
+  return made.toString();
+}
+
+/** Two columns: what it is, and its value. */
+export function details(pairs: [string, Cell][]): string {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${colors.dim(name.padEnd(width))}  ${value ?? '–'}`).join('\n');
+}
+
+/** A state with a mark before it, so that colour is never the only sign. */
+export function state(name: string): string {
+  if (['settled', 'irreversible', 'active', 'paid', 'open'].includes(name)) return colors.green(`✓ ${name}`);
+  if (['refused', 'failed', 'cancelled', 'orphaned', 'closed'].includes(name)) return colors.red(`✗ ${name}`);
+  if (['broadcast', 'confirming', 'seen', 'safe'].includes(name)) return colors.cyan(`◔ ${name}`);
+  return colors.yellow(`· ${name}`);
+}
