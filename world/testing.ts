@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { after } from 'node:test';
 import { Client, escapeIdentifier } from 'pg';
 import { migrate } from '../core/db/migrate.ts';
+import { startAnvil, type Anvil, type AnvilOptions } from './parts/anvil.ts';
 import { startBitcoind, type Bitcoind, type BitcoindOptions } from './parts/bitcoind.ts';
 import { startPostgres, type Postgres } from './parts/postgres.ts';
 
@@ -72,6 +73,13 @@ async function dropWhenIdle(serverUrl: string, name: string): Promise<void> {
 /** A regtest node of this scope's own, stopped when the scope ends. */
 export async function testBitcoind(scope: TestScope, options: BitcoindOptions = {}): Promise<Bitcoind> {
   const node = await startBitcoind(options);
+  scope.after(node.stop);
+  return node;
+}
+
+/** An EVM node of this scope's own, stopped when the scope ends. */
+export async function testAnvil(scope: TestScope, options: AnvilOptions = {}): Promise<Anvil> {
+  const node = await startAnvil(options);
   scope.after(node.stop);
   return node;
 }
