@@ -57,7 +57,9 @@ export async function generateAbi(
 }
 
 /** The names of files in contracts/abi that differ from what the sources give. */
-export async function staleAbi(env: Readonly<Record<string, string | undefined>>): Promise<readonly string[]> {
+export async function staleAbi(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly string[]> {
   const wanted = await generateAbi(env);
   const folder = abiFolder();
   const present = existsSync(folder) ? await readdir(folder) : [];

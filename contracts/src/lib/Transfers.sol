@@ -36,7 +36,8 @@ library Transfers {
         assembly ("memory-safe") {
             mstore(0, 0x70a0823100000000000000000000000000000000000000000000000000000000) // balanceOf(address)
             mstore(4, holder)
-            ok := and(staticcall(gasMax, token, 0, 36, 0, 32), gt(returndatasize(), 31))
+            let success := staticcall(gasMax, token, 0, 36, 0, 32) // first: arguments are evaluated right to left
+            ok := and(success, gt(returndatasize(), 31))
             if ok { amount := mload(0) }
         }
     }
