@@ -1,11 +1,10 @@
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bytesToHex, type Hex } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';
 import { callRpc } from './json-rpc.ts';
-import { freePort, PartError, startProcess, type PartProcess } from './process.ts';
+import { freePort, PartError, removeFolder, startProcess, withFolder, type PartProcess } from './process.ts';
 import { findOnPath } from './provision-bitcoind.ts';
 
 export interface AnvilOptions {
@@ -64,9 +63,11 @@ const RPC_TIMEOUT_MS = 60_000;
  * - Two nodes never peer: to have one lag or lie, put a proxy before it.
  */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
-  const command = await findBinary();
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'portcullis-anvil-')));
-  await mkdir(folder, { recursive: true });
+  return withFolder({ name: 'anvil', folder: options.folder }, (folder) => startIn(folder, options));
+}
+
+async function startIn(folder: string, options: AnvilOptions): Promise<Anvil> {
+  const command = await findAnvil();
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const chainId = options.chainId ?? 31337;
@@ -144,7 +145,7 @@ function faceOf(
     reorg: async (depth) => void (await rpc('anvil_reorg', depth, [])),
     stop: async () => {
       await server.stop('SIGTERM', 120_000);
-      if (temporary) await rm(node.folder, { recursive: true, force: true });
+      if (temporary) await removeFolder(node.folder);
     },
     kill: server.kill,
   };
@@ -160,7 +161,7 @@ function developerAccounts(): AnvilAccount[] {
 }
 
 /** From npm where there is a package for this platform, else the one on PATH. */
-async function findBinary(): Promise<string> {
+export async function findAnvil(): Promise<string> {
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const name = `@foundry-rs/anvil-${process.platform}-${arch}`;
   const binary = await packageFile(name, 'bin/anvil');

@@ -1,10 +1,17 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callRpc, RpcError } from './json-rpc.ts';
-import { freePort, PartError, startProcess, type PartProcess } from './process.ts';
+import {
+  freePort,
+  PartError,
+  passwordIn,
+  removeFolder,
+  startProcess,
+  withFolder,
+  type PartProcess,
+} from './process.ts';
 import { provisionBitcoind } from './provision-bitcoind.ts';
 import { coins, parseBitcoinJson } from './satoshi.ts';
 
@@ -75,10 +82,13 @@ const RPC_TIMEOUT_MS = 60_000;
 
 /** Starts a node on loopback with ports of its own. Throws PartError. */
 export async function startBitcoind(options: BitcoindOptions = {}): Promise<Bitcoind> {
+  return withFolder({ name: 'bitcoind', folder: options.folder }, (folder) => startIn(folder, options));
+}
+
+async function startIn(folder: string, options: BitcoindOptions): Promise<Bitcoind> {
   const program = await provisionBitcoind(options.log ? { log: options.log } : {});
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'portcullis-bitcoind-')));
   await mkdir(join(folder, 'data'), { recursive: true });
-  const password = await passwordOf(folder);
+  const password = await passwordIn(folder);
   const rpcPort = options.rpcPort ?? (await freePort());
   const p2pPort = options.p2pPort ?? (await freePort());
   const authorization = `Basic ${Buffer.from(`${USER}:${password}`).toString('base64')}`;
@@ -105,7 +115,12 @@ export async function startBitcoind(options: BitcoindOptions = {}): Promise<Bitc
     (path, method, params) => rpcAt(path, method, params, RPC_TIMEOUT_MS),
   );
   const blocks = options.blocks ?? BLOCKS_DEFAULT;
-  if (blocks > 0) await fundMiner(node, blocks);
+  try {
+    if (blocks > 0) await fundMiner(node, blocks);
+  } catch (error) {
+    await node.kill();
+    throw error;
+  }
   return node;
 }
 
@@ -188,7 +203,7 @@ function faceOf(running: Running, rpcAt: RpcAt): Bitcoind {
     flush: async () => void (await rpc('gettxoutsetinfo', 'none')),
     stop: async () => {
       await server.stop('SIGTERM', 60_000);
-      if (running.temporary) await rm(folder, { recursive: true, force: true });
+      if (running.temporary) await removeFolder(folder);
     },
     kill: server.kill,
   };
@@ -282,13 +297,4 @@ async function until(timeoutMs: number, what: string, done: () => Promise<boolea
     if (performance.now() > deadline) throw new PartError('PART_TIMEOUT', `${what} after ${timeoutMs} ms`);
     await sleep(20);
   }
-}
-
-async function passwordOf(folder: string): Promise<string> {
-  const path = join(folder, 'password');
-  const kept = await readFile(path, 'utf8').catch(() => undefined);
-  if (kept !== undefined) return kept.trim();
-  const password = randomBytes(16).toString('hex');
-  await writeFile(path, `${password}\n`, { mode: 0o600 });
-  return password;
 }

