@@ -1,0 +1,311 @@
+/** What core and people say to a signer, and what it answers: types of the wire, and their strict readers. */
+import { MalformedError, U32_MAX, U64_MAX, parsing, type Parsed } from './canonical.ts';
+import {
+  NETWORK,
+  SIGNER_ID,
+  readBoolean,
+  readDecimal,
+  readHex,
+  readList,
+  readNumber,
+  readObject,
+  readOneOf,
+  readText,
+  type TextRule,
+} from './json.ts';
+import { EPOCH_MAX, EVM_ADDRESS, XPUB, readManifest, type Manifest } from './manifest.ts';
+import { readOrder, type Order, type OrderJson } from './order.ts';
+import { refusalCodes, type RefusalCode } from './refusals.ts';
+
+/** Largest request body, in bytes: PSBT_LENGTH_MAX, 500 orders, and the claims. */
+export const REQUEST_BYTES_MAX = 6 << 20;
+/** Base64 characters; 3 MiB of PSBT hold 200 inputs with previous transactions of 15 kB each. */
+export const PSBT_LENGTH_MAX = 4 << 20;
+/** What the vault contract takes in one batch. */
+export const EVM_ORDERS_MAX = 150;
+/** More outputs than a standard transaction of 100,000 virtual bytes is ever filled with in practice. */
+export const BITCOIN_ORDERS_MAX = 500;
+export const BITCOIN_INPUTS_MAX = 200;
+/** Change may be split to give later spends more coins. */
+export const BITCOIN_OUTPUTS_MAX = BITCOIN_ORDERS_MAX + 20;
+export const PASSPHRASE_LENGTH_MIN = 12;
+const PASSPHRASE_LENGTH_MAX = 1024;
+const DETAIL: TextRule = { lengthMax: 400, pattern: /^/ };
+const BASE64: TextRule = { lengthMax: PSBT_LENGTH_MAX, pattern: /^[A-Za-z0-9+/]+={0,2}$/ };
+
+export interface InputClaim {
+  /** 0 deposits, 1 change and hot. */
+  readonly branch: 0 | 1;
+  readonly index: number;
+}
+
+/** An output pays the order of this number, or is change at this index of branch 1. */
+export type OutputClaim = { readonly order: string } | { readonly change: number };
+
+export interface BitcoinPayRequest {
+  readonly type: 'bitcoin-pay';
+  /** CAIP-2. */
+  readonly network: string;
+  readonly epoch: number;
+  readonly orders: readonly OrderJson[];
+  /** Base64, version 0, unsigned; every input with nonWitnessUtxo (no witness in it), witnessUtxo and witnessScript. */
+  readonly psbt: string;
+  /** One claim for each input, in order. */
+  readonly inputs: readonly InputClaim[];
+  /** One claim for each output, in order. */
+  readonly outputs: readonly OutputClaim[];
+}
+
+export interface EvmPayRequest {
+  readonly type: 'evm-pay';
+  /** CAIP-2. */
+  readonly network: string;
+  readonly epoch: number;
+  readonly vault: string;
+  /** The zero address is the chain's own coin. */
+  readonly token: string;
+  /** Unix seconds, decimal string. */
+  readonly deadline: string;
+  readonly generation: string;
+  readonly orders: readonly OrderJson[];
+}
+
+export type SignRequest = BitcoinPayRequest | EvmPayRequest;
+
+export interface BitcoinPay extends Omit<BitcoinPayRequest, 'orders' | 'outputs'> {
+  readonly orders: readonly Order[];
+  readonly outputs: readonly ({ readonly order: bigint } | { readonly change: number })[];
+}
+export interface EvmPay extends Omit<EvmPayRequest, 'orders' | 'deadline' | 'generation'> {
+  readonly orders: readonly Order[];
+  readonly deadline: bigint;
+  readonly generation: bigint;
+}
+/** A sign request that has been read. */
+export type Pay = BitcoinPay | EvmPay;
+
+export interface JournalHead {
+  /** Number of the last entry, decimal string; 0 before the first. */
+  readonly sequence: string;
+  /** Lower-case hex, 32 bytes. */
+  readonly hash: string;
+}
+
+export interface Refused {
+  readonly ok: false;
+  readonly signer: string;
+  readonly code: RefusalCode;
+  readonly detail: string;
+}
+
+export interface Signed {
+  readonly ok: true;
+  readonly signer: string;
+  /** bitcoin-pay: base64 PSBT with this signer's partial signatures alone. */
+  readonly psbt?: string;
+  /** evm-pay: 0x and 65 bytes, r ‖ s ‖ v. */
+  readonly signature?: string;
+  /** evm-pay: the signer's EIP-55 address. */
+  readonly address?: string;
+  readonly journal: JournalHead;
+}
+export type SignAnswer = Signed | Refused;
+
+export interface Identity {
+  readonly ok: true;
+  readonly signer: string;
+  readonly sealed: boolean;
+  readonly epoch: number;
+  readonly chain: 'main' | 'test';
+  readonly xpub: string;
+  /** Of the key's root, 8 hex digits (BIP-32). */
+  readonly fingerprint: string;
+  readonly evmAddress: string;
+}
+export type IdentityAnswer = Identity | Refused;
+
+export interface Status {
+  readonly ok: true;
+  readonly signer: string;
+  readonly sealed: boolean;
+  readonly journal: JournalHead;
+  /** Unsealed and pinned: requests to sign are decided. */
+  readonly ready: boolean;
+}
+
+export interface MakeKeyRequest {
+  readonly passphrase: string;
+  readonly epoch: number;
+  /** Which coin type the Bitcoin account has: a test key never serves a main chain, nor the reverse. */
+  readonly chain: 'main' | 'test';
+}
+
+/** Calls of the pipe between gate and vault. */
+export const calls = ['identity', 'status', 'unseal', 'make-key', 'manifest', 'sign'] as const;
+export type Call = (typeof calls)[number];
+
+export function parseSignRequest(value: unknown): Parsed<Pay> {
+  return parsing(() => {
+    const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+    const kind = readOneOf(type, 'request.type', ['bitcoin-pay', 'evm-pay'] as const);
+    return kind === 'bitcoin-pay' ? readBitcoinPay(value) : readEvmPay(value);
+  });
+}
+
+export function parsePassphrase(value: unknown): Parsed<string> {
+  return parsing(() => readPassphrase(readObject(value, 'request', ['passphrase'])['passphrase']));
+}
+
+export function parseMakeKey(value: unknown): Parsed<MakeKeyRequest> {
+  return parsing(() => {
+    const request = readObject(value, 'request', ['passphrase', 'epoch', 'chain']);
+    return {
+      passphrase: readPassphrase(request['passphrase']),
+      epoch: readNumber(request['epoch'], 'request.epoch', EPOCH_MAX),
+      chain: readOneOf(request['chain'], 'request.chain', ['main', 'test'] as const),
+    };
+  });
+}
+
+export function parseManifestRequest(value: unknown): Parsed<Manifest> {
+  return parsing(() => readManifest(readObject(value, 'request', ['manifest'])['manifest']));
+}
+
+/** Reads what a signer answered to a sign request. */
+export function parseSignAnswer(value: unknown): Parsed<SignAnswer> {
+  return parsing(() => {
+    if (isRefusal(value)) return readRefused(value);
+    const answer = readObject(value, 'answer', ['ok', 'signer', 'journal'], ['psbt', 'signature', 'address']);
+    const { psbt, signature, address } = answer;
+    return {
+      ok: true,
+      signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
+      ...(psbt === undefined ? {} : { psbt: readText(psbt, 'answer.psbt', BASE64) }),
+      ...(signature === undefined
+        ? {}
+        : {
+            signature: readText(signature, 'answer.signature', {
+              lengthMax: 132,
+              pattern: /^0x[0-9a-f]{130}$/,
+            }),
+          }),
+      ...(address === undefined ? {} : { address: readText(address, 'answer.address', EVM_ADDRESS) }),
+      journal: readHead(answer['journal']),
+    };
+  });
+}
+
+export function parseIdentityAnswer(value: unknown): Parsed<IdentityAnswer> {
+  return parsing(() => {
+    if (isRefusal(value)) return readRefused(value);
+    const fields = ['ok', 'signer', 'sealed', 'epoch', 'chain', 'xpub', 'fingerprint', 'evmAddress'];
+    const answer = readObject(value, 'answer', fields);
+    const fingerprint: TextRule = { lengthMax: 8, pattern: /^[0-9a-f]{8}$/ };
+    return {
+      ok: true,
+      signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
+      sealed: readBoolean(answer['sealed'], 'answer.sealed'),
+      epoch: readNumber(answer['epoch'], 'answer.epoch', EPOCH_MAX),
+      chain: readOneOf(answer['chain'], 'answer.chain', ['main', 'test'] as const),
+      xpub: readText(answer['xpub'], 'answer.xpub', XPUB),
+      fingerprint: readText(answer['fingerprint'], 'answer.fingerprint', fingerprint),
+      evmAddress: readText(answer['evmAddress'], 'answer.evmAddress', EVM_ADDRESS),
+    };
+  });
+}
+
+export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
+  return parsing(() => {
+    if (isRefusal(value)) return readRefused(value);
+    const answer = readObject(value, 'answer', ['ok', 'signer', 'sealed', 'journal', 'ready']);
+    return {
+      ok: true,
+      signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
+      sealed: readBoolean(answer['sealed'], 'answer.sealed'),
+      journal: readHead(answer['journal']),
+      ready: readBoolean(answer['ready'], 'answer.ready'),
+    };
+  });
+}
+
+function readBitcoinPay(value: unknown): BitcoinPay {
+  const fields = ['type', 'network', 'epoch', 'orders', 'psbt', 'inputs', 'outputs'];
+  const request = readObject(value, 'request', fields);
+  return {
+    type: 'bitcoin-pay',
+    network: readText(request['network'], 'request.network', NETWORK),
+    epoch: readNumber(request['epoch'], 'request.epoch', U32_MAX),
+    orders: readList(request['orders'], 'request.orders', { min: 1, max: BITCOIN_ORDERS_MAX }, readOrder),
+    psbt: readText(request['psbt'], 'request.psbt', BASE64),
+    inputs: readList(
+      request['inputs'],
+      'request.inputs',
+      { min: 1, max: BITCOIN_INPUTS_MAX },
+      readInputClaim,
+    ),
+    outputs: readList(
+      request['outputs'],
+      'request.outputs',
+      { min: 1, max: BITCOIN_OUTPUTS_MAX },
+      readOutputClaim,
+    ),
+  };
+}
+
+function readEvmPay(value: unknown): EvmPay {
+  const fields = ['type', 'network', 'epoch', 'vault', 'token', 'deadline', 'generation', 'orders'];
+  const request = readObject(value, 'request', fields);
+  return {
+    type: 'evm-pay',
+    network: readText(request['network'], 'request.network', NETWORK),
+    epoch: readNumber(request['epoch'], 'request.epoch', U32_MAX),
+    vault: readText(request['vault'], 'request.vault', EVM_ADDRESS),
+    token: readText(request['token'], 'request.token', EVM_ADDRESS),
+    deadline: readDecimal(request['deadline'], 'request.deadline', U64_MAX),
+    generation: readDecimal(request['generation'], 'request.generation', U64_MAX),
+    orders: readList(request['orders'], 'request.orders', { min: 1, max: EVM_ORDERS_MAX }, readOrder),
+  };
+}
+
+function readInputClaim(value: unknown, path: string): InputClaim {
+  const claim = readObject(value, path, ['branch', 'index']);
+  const branch = readNumber(claim['branch'], `${path}.branch`, 1);
+  return { branch: branch === 0 ? 0 : 1, index: readNumber(claim['index'], `${path}.index`, 2 ** 31 - 1) };
+}
+
+function readOutputClaim(value: unknown, path: string): { order: bigint } | { change: number } {
+  if (typeof value === 'object' && value !== null && 'order' in value) {
+    return { order: readDecimal(readObject(value, path, ['order'])['order'], `${path}.order`, U64_MAX) };
+  }
+  return { change: readNumber(readObject(value, path, ['change'])['change'], `${path}.change`, 2 ** 31 - 1) };
+}
+
+function readPassphrase(value: unknown): string {
+  const rule: TextRule = { lengthMax: PASSPHRASE_LENGTH_MAX, pattern: /^[^\p{Cc}]*$/u };
+  const passphrase = readText(value, 'request.passphrase', rule);
+  if (passphrase.length < PASSPHRASE_LENGTH_MIN) {
+    throw new MalformedError(`request.passphrase: at least ${PASSPHRASE_LENGTH_MIN} characters`);
+  }
+  return passphrase;
+}
+
+function readHead(value: unknown): JournalHead {
+  const head = readObject(value, 'answer.journal', ['sequence', 'hash']);
+  const hash = head['hash'];
+  readHex(hash, 'answer.journal.hash', 32);
+  const sequence = readDecimal(head['sequence'], 'answer.journal.sequence', U64_MAX);
+  return { sequence: sequence.toString(), hash: hash as string };
+}
+
+const isRefusal = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'ok' in value && value.ok === false;
+
+function readRefused(value: unknown): Refused {
+  const answer = readObject(value, 'answer', ['ok', 'signer', 'code', 'detail']);
+  return {
+    ok: false,
+    signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
+    code: readOneOf(answer['code'], 'answer.code', refusalCodes),
+    detail: readText(answer['detail'], 'answer.detail', DETAIL),
+  };
+}
