@@ -1,0 +1,173 @@
+import { stringify } from 'smol-toml';
+import { zeroAddress } from 'viem';
+import type { EvmSystem } from '../contracts/deploy.ts';
+
+/** An EVM network of the local system. */
+export interface LocalEvmNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly nodeUrl: string;
+  readonly system: EvmSystem;
+  readonly relayerKeyFile: string;
+}
+
+export interface LocalSystem {
+  readonly bitcoinNodeUrl: string;
+  readonly bitcoinCaip2: string;
+  readonly evm: readonly LocalEvmNetwork[];
+  readonly signers: readonly {
+    readonly id: string;
+    readonly url: string;
+    readonly certificateFile: string;
+  }[];
+  readonly signerClient: { readonly certificateFile: string; readonly keyFile: string };
+  readonly walletManifestFile: string;
+  readonly http: { readonly host: string; readonly port: number };
+  /** How often core looks at its nodes. */
+  readonly pollMs: number;
+  readonly stuckAfterMs: number;
+}
+
+/** What the local vault may pay in any 24 hours, in base units. */
+export const LOCAL_CAPS = {
+  ETH: 1_000n * 10n ** 18n,
+  USDT: 5_000_000n * 10n ** 6n,
+  USDC: 5_000_000n * 10n ** 6n,
+};
+
+/** Depths of a regtest chain: enough to see both stages, few enough to wait for. */
+const DEPTHS_BTC = [
+  { from: '0', safe: 1, irreversible: 3 },
+  { from: '10', safe: 2, irreversible: 6 },
+];
+const DEPTHS_EVM = [{ from: '0', safe: 2, irreversible: 6 }];
+
+/** The configuration of core for the local system: BTC, ETH, USDT and USDC, every EVM network alike. */
+export function localConfiguration(system: LocalSystem): string {
+  return stringify({
+    epoch: 1,
+    walletManifestFile: system.walletManifestFile,
+    assets: [
+      { id: 'BTC', name: 'Bitcoin', decimals: 8 },
+      { id: 'ETH', name: 'Ether', decimals: 18 },
+      { id: 'USDT', name: 'Tether USD', decimals: 6 },
+      { id: 'USDC', name: 'USD Coin', decimals: 6 },
+    ],
+    networks: [bitcoinNetwork(system), ...system.evm.map((network) => evmNetwork(system, network))],
+    signers: system.signers.map(({ id, url, certificateFile }) => ({ id, url, certificateFile })),
+    signerClient: { ...system.signerClient },
+    http: { ...system.http },
+  });
+}
+
+function bitcoinNetwork(system: LocalSystem) {
+  return {
+    id: 'bitcoin',
+    name: 'Bitcoin (regtest)',
+    kind: 'bitcoin',
+    caip2: system.bitcoinCaip2,
+    chain: 'regtest',
+    nodes: [system.bitcoinNodeUrl],
+    pollMs: system.pollMs,
+    reorgDepthMax: 20,
+    batchWaitMs: 1_000,
+    batchOrdersMax: 100,
+    stuckAfterMs: system.stuckAfterMs,
+    feeTargetBlocks: 3,
+    feeRateMinSatPerVb: 1,
+    feeRateMaxSatPerVb: 500,
+    listings: [
+      {
+        asset: 'BTC',
+        depths: DEPTHS_BTC,
+        depositMin: '0.0001',
+        withdrawalMin: '0.0002',
+        withdrawalFee: '0.00005',
+      },
+    ],
+  };
+}
+
+function evmNetwork(system: LocalSystem, network: LocalEvmNetwork) {
+  const { registry, factory, vault, cold, tokens, initCodeHash, chainId } = network.system;
+  return {
+    id: network.id,
+    name: network.name,
+    kind: 'evm',
+    caip2: `eip155:${chainId}`,
+    chainId,
+    nodes: [network.nodeUrl],
+    pollMs: system.pollMs,
+    reorgDepthMax: 20,
+    batchWaitMs: 1_000,
+    batchOrdersMax: 100,
+    stuckAfterMs: system.stuckAfterMs,
+    registry,
+    factory,
+    vault,
+    cold,
+    depositInitCodeHash: initCodeHash,
+    relayerKeyFile: network.relayerKeyFile,
+    feePerGasMaxGwei: 500,
+    payDeadlineSeconds: 3600,
+    listings: [
+      {
+        asset: 'ETH',
+        depths: DEPTHS_EVM,
+        depositMin: '0.001',
+        withdrawalMin: '0.002',
+        withdrawalFee: '0.0005',
+        sweepMin: '0.005',
+      },
+      ...(['USDT', 'USDC'] as const).map((asset) => ({
+        asset,
+        contract: tokens[asset],
+        depths: DEPTHS_EVM,
+        depositMin: '1',
+        withdrawalMin: '2',
+        withdrawalFee: '1',
+        sweepMin: '5',
+      })),
+    ],
+  };
+}
+
+export interface SignerPublic {
+  readonly id: string;
+  readonly xpub: string;
+  readonly evmAddress: string;
+}
+
+/** What every signer pins and core works with: public keys, contracts, and the tokens that may be paid. */
+export function walletManifest(
+  signers: readonly SignerPublic[],
+  system: Pick<LocalSystem, 'bitcoinCaip2' | 'evm'>,
+): object {
+  return {
+    version: 1,
+    epoch: 1,
+    threshold: 2,
+    signers,
+    bitcoin: [
+      {
+        network: system.bitcoinCaip2,
+        chain: 'regtest',
+        asset: `${system.bitcoinCaip2}/slip44:1`,
+        feeRateMaxSatPerVb: 500,
+        feeMaxSat: '5000000',
+        indexMax: 10_000_000,
+      },
+    ],
+    evm: system.evm.map(({ system: { chainId, vault, tokens } }) => ({
+      network: `eip155:${chainId}`,
+      chainId,
+      vault,
+      tokens: [
+        { asset: `eip155:${chainId}/slip44:60`, token: zeroAddress },
+        { asset: `eip155:${chainId}/erc20:${tokens.USDT.toLowerCase()}`, token: tokens.USDT },
+        { asset: `eip155:${chainId}/erc20:${tokens.USDC.toLowerCase()}`, token: tokens.USDC },
+      ],
+      deadlineMaxSeconds: 7200,
+    })),
+  };
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { privateKeyToAccount } from 'viem/accounts';
+import type { Hex } from 'viem';
+import { openDatabase, openPool } from '../core/db/db.ts';
+import { migrate } from '../core/db/migrate.ts';
+import { addApiKey } from '../core/http/http.ts';
+import { localConfiguration, walletManifest, type LocalSystem } from './configuration.ts';
+import { identityIn } from './certificates.ts';
+import { deployLocalEvm, type LocalEvm } from './evm-network.ts';
+import { takeFolder, type WorldFolder } from './folder.ts';
+import { startMiner, type Miner } from './miner.ts';
+import { startAnvil, type Anvil } from './parts/anvil.ts';
+import { startBitcoind, type Bitcoind } from './parts/bitcoind.ts';
+import { startPostgres, type Postgres } from './parts/postgres.ts';
+import { freePort } from './parts/process.ts';
+import { startPeople, type People } from './people/people.ts';
+import { startSigners, type LocalSigner } from './signers.ts';
+import { supervise, type Supervised } from './supervisor.ts';
+import { writeWorldFile, type WorldFile } from './world-file.ts';
+
+export interface SystemOptions {
+  /** Where it lives; the next start in the same folder goes on with the same data. */
+  readonly folder: string;
+  readonly fresh?: boolean;
+  /** EVM networks by id; the local default is one. */
+  readonly evmNetworks?: readonly { readonly id: string; readonly name: string; readonly chainId: number }[];
+  /** A block on every chain this often; 0: only when asked. */
+  readonly mineEveryMs?: number;
+  readonly pollMs?: number;
+  readonly stuckAfterMs?: number;
+  /** A fixed port for the API; otherwise the one of the last start, or a free one. */
+  readonly apiPort?: number;
+  readonly log?: (line: string) => void;
+}
+
+/** A whole system of real parts on 127.0.0.1. */
+export interface System {
+  readonly folder: WorldFolder;
+  readonly world: WorldFile;
+  readonly postgres: Postgres;
+  readonly bitcoind: Bitcoind;
+  readonly anvils: ReadonlyMap<string, Anvil>;
+  readonly people: People;
+  readonly signers: readonly LocalSigner[];
+  readonly processes: readonly Supervised[];
+  readonly miner: Miner;
+  readonly stop: () => Promise<void>;
+}
+
+const DATABASE = 'portcullis';
+const REGTEST_CAIP2 = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+const EVM_DEFAULT = [{ id: 'ethereum', name: 'Ethereum (anvil)', chainId: 31337 }];
+const API_READY_WITHIN_MS = 60_000;
+
+type Undo = (undo: () => Promise<unknown>) => void;
+
+/** Starts everything, in the order in which the parts need each other; stops what had started if one fails. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const undos: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const undo of undos.splice(0).toReversed()) await undo().catch(() => {});
+  };
+  try {
+    return await compose(options, (undo) => undos.push(undo), stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise<void>): Promise<System> {
+  const say = options.log ?? (() => {});
+  const folder = takeFolder(options.folder, options.fresh ?? false);
+  onStop(async () => folder.release());
+  const previous = previousWorld(folder);
+
+  const nodes = await startNodes(options, folder, onStop, say, previous);
+  const people = await startPeople(folder.at('people', 'keys.json'));
+  onStop(people.stop);
+  const relayerKeyFile = await secretKey(folder, 'relayer.key');
+  const client = await identityIn(folder.at('secrets'), 'core');
+  say('signers: three processes, each with a key of its own');
+  const signers = await startSigners({ folder, client, ports: previous?.signers.map(({ port }) => port) });
+  onStop(signers.stop);
+  say('contracts: registry, deposit factory, vault, Safes, timelock, test tokens');
+  const evm: LocalEvm[] = [];
+  for (const [id, anvil] of nodes.anvils) {
+    evm.push(await deployLocalEvm({ id, anvil, folder, people, signers: signers.all, relayerKeyFile }));
+  }
+
+  const system: LocalSystem = {
+    bitcoinNodeUrl: nodes.bitcoind.url,
+    bitcoinCaip2: REGTEST_CAIP2,
+    evm: evm.map((entry) => ({
+      ...entry,
+      name: (options.evmNetworks ?? EVM_DEFAULT).find(({ id }) => id === entry.id)?.name ?? entry.id,
+      relayerKeyFile,
+    })),
+    signers: signers.all,
+    signerClient: client,
+    walletManifestFile: folder.at('wallet-manifest.json'),
+    http: { host: '127.0.0.1', port: options.apiPort ?? previous?.api.port ?? (await freePort()) },
+    pollMs: options.pollMs ?? 250,
+    stuckAfterMs: options.stuckAfterMs ?? 30_000,
+  };
+  const manifest = walletManifest(signers.all, system);
+  await signers.pin(manifest);
+  await writeFile(folder.at('wallet-manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
+
+  const apiKey = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);
+  await registerApiKey(nodes.databaseUrl, apiKey);
+  say('core: watchers, pipeline, API');
+  const processes = startCore(folder, system, nodes.databaseUrl);
+  onStop(async () => void (await Promise.all(processes.map((entry) => entry.stop()))));
+  const url = `http://127.0.0.1:${system.http.port}`;
+  await answering(`${url}/livez`);
+
+  const miner = startMiner({
+    bitcoind: nodes.bitcoind,
+    anvils: [...nodes.anvils.values()],
+    everyMs: options.mineEveryMs ?? 0,
+  });
+  onStop(async () => miner.stop());
+  const world = await writeWorldFile(folder, {
+    api: { url, key: apiKey, port: system.http.port },
+    database: nodes.databaseUrl,
+    postgres: nodes.postgres,
+    bitcoind: nodes.bitcoind,
+    evm,
+    anvils: nodes.anvils,
+    signers: signers.all,
+    people: await people.introduce(),
+    processes,
+  });
+  return { folder, world, ...nodes, people, signers: signers.all, processes, miner, stop };
+}
+
+async function startNodes(
+  options: SystemOptions,
+  folder: WorldFolder,
+  onStop: Undo,
+  say: (line: string) => void,
+  previous: WorldFile | undefined,
+) {
+  say('PostgreSQL: the books');
+  const postgres = await startPostgres({ folder: folder.at('postgres'), ...port(previous?.postgres.port) });
+  onStop(postgres.stop);
+  const databaseUrl = await ensureDatabase(postgres);
+  say('bitcoind: a regtest chain');
+  const bitcoind = await startBitcoind({ folder: folder.at('bitcoind'), log: say });
+  onStop(bitcoind.stop);
+  const anvils = new Map<string, Anvil>();
+  for (const network of options.evmNetworks ?? EVM_DEFAULT) {
+    say(`anvil: ${network.id}`);
+    const anvil = await startAnvil({
+      folder: folder.at('anvil', network.id),
+      chainId: network.chainId,
+      mining: 'manual',
+      slotsInAnEpoch: 2,
+      stateIntervalSeconds: 5,
+      ...port(previous?.evm.find(({ id }) => id === network.id)?.port),
+    });
+    onStop(anvil.stop);
+    anvils.set(network.id, anvil);
+  }
+  return { postgres, databaseUrl, bitcoind, anvils };
+}
+
+function port(known: number | undefined): { port?: number } {
+  return known === undefined ? {} : { port: known };
+}
+
+async function ensureDatabase(postgres: Postgres): Promise<string> {
+  const pool = openPool(postgres.url, 1);
+  const { rowCount } = await pool.query('select 1 from pg_database where datname = $1', [DATABASE]);
+  if (rowCount === 0) await pool.query(`create database ${DATABASE}`);
+  await pool.end();
+  const url = postgres.urlOf(DATABASE);
+  await migrate(url);
+  return url;
+}
+
+function startCore(folder: WorldFolder, system: LocalSystem, databaseUrl: string): Supervised[] {
+  const config = folder.at('portcullis.toml');
+  const core = (name: string, main: string, ...args: string[]): Supervised =>
+    supervise({
+      name,
+      main: `core/processes/${main}.ts`,
+      args: [config, ...args],
+      env: { PORTCULLIS_DATABASE_URL: databaseUrl },
+      logFile: folder.at('log', `${name}.log`),
+    });
+  const networks = ['bitcoin', ...system.evm.map(({ id }) => id)];
+  return [
+    ...networks.map((id) => core(`watcher-${id}`, 'watcher', id)),
+    core('pipeline', 'pipeline'),
+    core('api', 'api'),
+  ];
+}
+
+async function registerApiKey(databaseUrl: string, key: string): Promise<void> {
+  const pool = openPool(databaseUrl, 1);
+  await addApiKey(openDatabase(pool), { id: 'local', label: 'local system', key, at: new Date() });
+  await pool.end();
+}
+
+/** A key of an account that pays gas and has no other power. */
+async function secretKey(folder: WorldFolder, name: string): Promise<string> {
+  await secretText(folder, name, () => `0x${randomBytes(32).toString('hex')}`);
+  const path = folder.at('secrets', name);
+  privateKeyToAccount(readFileSync(path, 'utf8').trim() as Hex);
+  return path;
+}
+
+async function secretText(folder: WorldFolder, name: string, make: () => string): Promise<string> {
+  const path = folder.at('secrets', name);
+  if (!existsSync(path)) {
+    await mkdir(folder.at('secrets'), { recursive: true, mode: 0o700 });
+    await writeFile(path, `${make()}\n`, { mode: 0o600 });
+  }
+  return readFileSync(path, 'utf8').trim();
+}
+
+function previousWorld(folder: WorldFolder): WorldFile | undefined {
+  const path = folder.at('world.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as WorldFile) : undefined;
+}
+
+async function answering(url: string): Promise<void> {
+  const deadline = performance.now() + API_READY_WITHIN_MS;
+  while (performance.now() < deadline) {
+    const response = await fetch(url).catch(() => undefined);
+    if (response?.ok === true) return;
+    await sleep(50);
+  }
+  throw new Error(`The API did not answer at ${url} within ${API_READY_WITHIN_MS / 1000} s: see the logs`);
+}
