@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { chmod, chown, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -197,6 +196,8 @@ function asRunner(
   const reachable = [binary, folder].every((path) => canRead(path, runner));
   if (reachable) return { command: binary, args: [...args], user: runner.user };
   const keep = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'];
+  // Without it access(2), by which initdb looks for its programs, forgets the capability.
+  keep.push('--securebits=+no_setuid_fixup');
   const who = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
   return { command: 'setpriv', args: [...who, ...keep, '--', binary, ...args] };
 }
@@ -207,7 +208,7 @@ function canRead(path: string, runner: Runner): boolean {
 
 /** `postgres` where the machine has that user, else `nobody`: no user is created on anybody's machine. */
 function findRunner(): Runner {
-  if (userInfo().uid !== 0) return {};
+  if (process.getuid?.() !== 0) return {};
   for (const name of ['postgres', 'nobody']) {
     const uid = Number.parseInt(spawnSync('id', ['-u', name], { encoding: 'utf8' }).stdout, 10);
     const gid = Number.parseInt(spawnSync('id', ['-g', name], { encoding: 'utf8' }).stdout, 10);
