@@ -16,11 +16,18 @@ export class UsageError extends Error {
  * Where the API is: --url and --key-file, else PORTCULLIS_URL and PORTCULLIS_API_KEY (or PORTCULLIS_API_KEY_FILE),
  * else the local system's `.portcullis/world.json` here or in a folder above.
  */
-export function connect(options: { url?: string; keyFile?: string }, env: NodeJS.ProcessEnv, folder: string): Connection {
+export function connect(
+  options: { url?: string; keyFile?: string },
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): Connection {
   const local = localWorld(folder);
   const url = options.url ?? env['PORTCULLIS_URL'] ?? local?.url;
   const keyFile = options.keyFile ?? env['PORTCULLIS_API_KEY_FILE'];
-  const apiKey = keyFile !== undefined ? readFileSync(keyFile, 'utf8').trim() : (env['PORTCULLIS_API_KEY'] ?? local?.apiKey);
+  const apiKey =
+    keyFile !== undefined
+      ? readFileSync(keyFile, 'utf8').trim()
+      : (env['PORTCULLIS_API_KEY'] ?? local?.apiKey);
   if (url === undefined || apiKey === undefined) {
     throw new UsageError(
       'No system found. Start one with `npm start`, or set PORTCULLIS_URL and PORTCULLIS_API_KEY_FILE.',
@@ -33,7 +40,8 @@ function localWorld(folder: string): { url: string; apiKey: string } | undefined
   const path = join(folder, '.portcullis', 'world.json');
   if (existsSync(path)) {
     const world = JSON.parse(readFileSync(path, 'utf8')) as { api?: { url?: string; key?: string } };
-    if (world.api?.url !== undefined && world.api.key !== undefined) return { url: world.api.url, apiKey: world.api.key };
+    if (world.api?.url !== undefined && world.api.key !== undefined)
+      return { url: world.api.url, apiKey: world.api.key };
   }
   const above = dirname(folder);
   return above === folder ? undefined : localWorld(above);

@@ -23,7 +23,9 @@ process.exitCode = await run(process.argv);
 
 async function run(argv: string[]): Promise<number> {
   const program = new Command('portcullis')
-    .description("Operate a Portcullis system: customers, addresses, deposits, withdrawals, transfers, events")
+    .description(
+      'Operate a Portcullis system: customers, addresses, deposits, withdrawals, transfers, events',
+    )
     .option('--json', 'print one JSON document instead of tables')
     .option('--url <url>', 'where the API is (else PORTCULLIS_URL, else .portcullis/world.json)')
     .option('--key-file <file>', 'file with the API key (else PORTCULLIS_API_KEY_FILE or PORTCULLIS_API_KEY)')
@@ -61,11 +63,16 @@ function explain(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof ApiError) {
     if (json) process.stdout.write(`${JSON.stringify(error.problem, null, 2)}\n`);
-    else process.stderr.write(`${colors.red('✗')} ${error.problem.detail}\n  ${colors.dim(`${error.problem.code}, request ${error.problem.request_id}`)}\n`);
+    else
+      process.stderr.write(
+        `${colors.red('✗')} ${error.problem.detail}\n  ${colors.dim(`${error.problem.code}, request ${error.problem.request_id}`)}\n`,
+      );
     return 1;
   }
   const message = error instanceof Error ? error.message : String(error);
   const refused = error instanceof TypeError && message === 'fetch failed';
-  process.stderr.write(`${colors.red('✗')} ${refused ? 'The API does not answer: is the system running?' : message}\n`);
+  process.stderr.write(
+    `${colors.red('✗')} ${refused ? 'The API does not answer: is the system running?' : message}\n`,
+  );
   return error instanceof UsageError ? 2 : 1;
 }

@@ -23,8 +23,12 @@ export function makeOutput(json: boolean, write: (text: string) => void): Output
 
 export function table(head: string[], rows: Cell[][], empty: string): string {
   if (rows.length === 0) return colors.dim(empty);
-  const made = new Table({ head: head.map((title) => colors.bold(title)), style: { head: [], border: ['dim'] } });
-  for (const row of rows) made.push(row.map((cell) => (cell === null || cell === undefined ? '–' : String(cell))));
+  const made = new Table({
+    head: head.map((title) => colors.bold(title)),
+    style: { head: [], border: ['dim'] },
+  });
+  for (const row of rows)
+    made.push(row.map((cell) => (cell === null || cell === undefined ? '–' : String(cell))));
   return made.toString();
 }
 

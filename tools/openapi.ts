@@ -50,13 +50,15 @@ async function describeApi(): Promise<object> {
 
 function typesOf(descriptionPath: string): string {
   const folder = at('tools/openapi-types');
-  if (!existsSync(`${folder}/node_modules`)) run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], folder);
+  if (!existsSync(`${folder}/node_modules`))
+    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], folder);
   const text = run('node', ['node_modules/openapi-typescript/bin/cli.js', descriptionPath], folder);
   return `// Written by tools/openapi.ts from core/http/openapi.json. Do not edit.\n${text}`;
 }
 
 function run(command: string, args: string[], cwd: string): string {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${result.stderr}${result.error?.message ?? ''}`);
+  if (result.status !== 0)
+    throw new Error(`${command} ${args.join(' ')}: ${result.stderr}${result.error?.message ?? ''}`);
   return result.stdout;
 }

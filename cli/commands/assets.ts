@@ -12,7 +12,16 @@ export function assetCommands(program: Command, open: OpenSession): void {
       const { data } = dataOf(await client.GET('/v1/assets'));
       output.show(data, () =>
         table(
-          ['asset', 'network', 'min. deposit', 'min. withdrawal', 'fee', 'safe / irreversible', 'deposits', 'withdrawals'],
+          [
+            'asset',
+            'network',
+            'min. deposit',
+            'min. withdrawal',
+            'fee',
+            'safe / irreversible',
+            'deposits',
+            'withdrawals',
+          ],
           data.flatMap((asset) =>
             asset.networks.map((entry) => [
               asset.id,

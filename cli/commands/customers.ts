@@ -22,7 +22,13 @@ export function customerCommands(program: Command, open: OpenSession): void {
     .action(async (externalId: string, _options: object, command: Command) => {
       const { client, output } = open(command);
       const made = dataOf(await client.POST('/v1/customers', { body: { external_id: externalId } }));
-      output.show(made, () => details([['id', made.id], ['external id', made.external_id], ['created', made.created_at]]));
+      output.show(made, () =>
+        details([
+          ['id', made.id],
+          ['external id', made.external_id],
+          ['created', made.created_at],
+        ]),
+      );
     });
   customers
     .command('balances <customer>')
@@ -48,32 +54,53 @@ function addressCommands(program: Command, open: OpenSession): void {
     .command('new <customer> <asset> <network>')
     .description('the active deposit address; --renew retires it and gives a new one')
     .option('--renew', 'retire the active address; it stays watched for ever')
-    .action(async (name: string, asset: string, network: string, options: { renew?: boolean }, command: Command) => {
-      const { client, output } = open(command);
-      const id = await customerId(client, name);
-      const made = dataOf(
-        await client.POST('/v1/customers/{id}/deposit-addresses', {
-          params: { path: { id } },
-          body: { asset, network, renew: options.renew ?? false },
-        }),
-      );
-      output.show(
-        made,
-        () =>
-          `${details([['address', made.address], ['network', made.network], ['assets', made.assets.join(', ')], ['status', state(made.status)]])}\n\n${renderUnicodeCompact(made.address)}`,
-      );
-    });
+    .action(
+      async (
+        name: string,
+        asset: string,
+        network: string,
+        options: { renew?: boolean },
+        command: Command,
+      ) => {
+        const { client, output } = open(command);
+        const id = await customerId(client, name);
+        const made = dataOf(
+          await client.POST('/v1/customers/{id}/deposit-addresses', {
+            params: { path: { id } },
+            body: { asset, network, renew: options.renew ?? false },
+          }),
+        );
+        output.show(
+          made,
+          () =>
+            `${details([
+              ['address', made.address],
+              ['network', made.network],
+              ['assets', made.assets.join(', ')],
+              ['status', state(made.status)],
+            ])}\n\n${renderUnicodeCompact(made.address)}`,
+        );
+      },
+    );
   addresses
     .command('list <customer>')
     .description('all addresses of a customer, retired ones too')
     .action(async (name: string, _options: object, command: Command) => {
       const { client, output } = open(command);
       const id = await customerId(client, name);
-      const { data } = dataOf(await client.GET('/v1/customers/{id}/deposit-addresses', { params: { path: { id } } }));
+      const { data } = dataOf(
+        await client.GET('/v1/customers/{id}/deposit-addresses', { params: { path: { id } } }),
+      );
       output.show(data, () =>
         table(
           ['address', 'network', 'assets', 'status', 'since'],
-          data.map((line) => [line.address, line.network, line.assets.join(', '), state(line.status), line.valid_from]),
+          data.map((line) => [
+            line.address,
+            line.network,
+            line.assets.join(', '),
+            state(line.status),
+            line.valid_from,
+          ]),
           `No address yet. Give one out: portcullis addresses new ${name} BTC bitcoin`,
         ),
       );

@@ -20,10 +20,13 @@ export function depositCommands(program: Command, open: OpenSession): void {
     .option('--cursor <cursor>', 'page.next_cursor of the page before')
     .action(async (options: ListOptions, command: Command) => {
       const { client, output } = open(command);
-      const customer = options.customer === undefined ? {} : { customer_id: await customerId(client, options.customer) };
+      const customer =
+        options.customer === undefined ? {} : { customer_id: await customerId(client, options.customer) };
       const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
       const page = dataOf(
-        await client.GET('/v1/deposits', { params: { query: { limit: Number(options.limit), ...customer, ...cursor } } }),
+        await client.GET('/v1/deposits', {
+          params: { query: { limit: Number(options.limit), ...customer, ...cursor } },
+        }),
       );
       output.show(page, () =>
         table(
@@ -57,7 +60,11 @@ export function depositCommands(program: Command, open: OpenSession): void {
             ['transaction', found.tx_id],
             ['status', state(found.status)],
           ]),
-          table(['at', 'to', 'reason'], (found.timeline ?? []).map((step) => [step.at, state(step.to), step.reason_code]), ''),
+          table(
+            ['at', 'to', 'reason'],
+            (found.timeline ?? []).map((step) => [step.at, state(step.to), step.reason_code]),
+            '',
+          ),
         ].join('\n\n'),
       );
     });

@@ -16,11 +16,17 @@ export function eventCommands(program: Command, open: OpenSession): void {
     .action(async (options: { after: string; limit: string; follow?: boolean }, command: Command) => {
       const { client, output } = open(command);
       const read = async (after: string) =>
-        dataOf(await client.GET('/v1/events', { params: { query: { after, limit: Number(options.limit) } } }));
+        dataOf(
+          await client.GET('/v1/events', { params: { query: { after, limit: Number(options.limit) } } }),
+        );
       if (options.follow !== true) {
         const page = await read(options.after);
         output.show(page, () =>
-          table(['sequence', 'at', 'type', 'subject'], page.data.map((e) => [e.sequence, e.at, e.type, e.subject]), 'Nothing happened yet.'),
+          table(
+            ['sequence', 'at', 'type', 'subject'],
+            page.data.map((e) => [e.sequence, e.at, e.type, e.subject]),
+            'Nothing happened yet.',
+          ),
         );
         return;
       }
@@ -28,7 +34,11 @@ export function eventCommands(program: Command, open: OpenSession): void {
       for (;;) {
         const page = await read(after);
         for (const event of page.data) {
-          process.stdout.write(output.json ? `${JSON.stringify(event)}\n` : `${event.sequence}  ${event.at}  ${event.type}  ${event.subject}\n`);
+          process.stdout.write(
+            output.json
+              ? `${JSON.stringify(event)}\n`
+              : `${event.sequence}  ${event.at}  ${event.type}  ${event.subject}\n`,
+          );
         }
         after = page.page.next_after;
         if (!page.page.has_more) await sleep(FOLLOW_EVERY_MS);

@@ -21,9 +21,21 @@ export function statusCommand(program: Command, open: OpenSession): void {
       };
       output.show({ ...readiness, ...waiting }, () =>
         [
-          table(['part', '', 'detail'], readiness.checks.map((c) => [c.name, c.ok ? '✓' : '✗', c.detail]), ''),
-          table(['last 200 withdrawals', 'count'], Object.entries(waiting.withdrawals).map(([name, n]) => [state(name), n]), 'No withdrawals yet.'),
-          table(['last 200 deposits', 'count'], Object.entries(waiting.deposits).map(([name, n]) => [state(name), n]), 'No deposits yet.'),
+          table(
+            ['part', '', 'detail'],
+            readiness.checks.map((c) => [c.name, c.ok ? '✓' : '✗', c.detail]),
+            '',
+          ),
+          table(
+            ['last 200 withdrawals', 'count'],
+            Object.entries(waiting.withdrawals).map(([name, n]) => [state(name), n]),
+            'No withdrawals yet.',
+          ),
+          table(
+            ['last 200 deposits', 'count'],
+            Object.entries(waiting.deposits).map(([name, n]) => [state(name), n]),
+            'No deposits yet.',
+          ),
         ].join('\n'),
       );
       if (!readiness.ready) throw new Error('Not ready: see above.');

@@ -12,7 +12,9 @@ const ENDED = ['settled', 'refused', 'cancelled', 'failed'];
 const WATCH_EVERY_MS = 500;
 
 export function withdrawalCommands(program: Command, open: OpenSession): void {
-  const withdrawals = program.command('withdrawals').description('quote, ask for, follow and cancel withdrawals');
+  const withdrawals = program
+    .command('withdrawals')
+    .description('quote, ask for, follow and cancel withdrawals');
   createCommands(withdrawals, open);
   withdrawals
     .command('list')
@@ -21,12 +23,25 @@ export function withdrawalCommands(program: Command, open: OpenSession): void {
     .option('--limit <n>', 'at most so many', '20')
     .action(async (options: { customer?: string; limit: string }, command: Command) => {
       const { client, output } = open(command);
-      const customer = options.customer === undefined ? {} : { customer_id: await customerId(client, options.customer) };
-      const page = dataOf(await client.GET('/v1/withdrawals', { params: { query: { limit: Number(options.limit), ...customer } } }));
+      const customer =
+        options.customer === undefined ? {} : { customer_id: await customerId(client, options.customer) };
+      const page = dataOf(
+        await client.GET('/v1/withdrawals', {
+          params: { query: { limit: Number(options.limit), ...customer } },
+        }),
+      );
       output.show(page, () =>
         table(
           ['id', 'asset', 'network', 'amount', 'fee', 'status', 'tx'],
-          page.data.map((line) => [line.id, line.asset, line.network, line.amount, line.fee, state(line.status), line.tx_id]),
+          page.data.map((line) => [
+            line.id,
+            line.asset,
+            line.network,
+            line.amount,
+            line.fee,
+            state(line.status),
+            line.tx_id,
+          ]),
           'No withdrawals yet.',
         ),
       );
@@ -54,21 +69,31 @@ function createCommands(withdrawals: Command, open: OpenSession): void {
   withdrawals
     .command('quote <customer> <asset> <network> <destination> <amount>')
     .description('what it would debit, and the order that signers would check')
-    .action(async (name: string, asset: string, network: string, destination: string, amount: string, _o: object, command: Command) => {
-      const { client, output } = open(command);
-      const body = { customer_id: await customerId(client, name), asset, network, destination, amount };
-      const quote = dataOf(await client.POST('/v1/withdrawals/quote', { body }));
-      output.show(quote, () =>
-        details([
-          ['quote', quote.id],
-          ['recipient gets', `${quote.amount} ${asset}`],
-          ['fee', quote.fee],
-          ['debited', quote.total_debit],
-          ['digest', quote.digest],
-          ['expires', quote.expires_at],
-        ]),
-      );
-    });
+    .action(
+      async (
+        name: string,
+        asset: string,
+        network: string,
+        destination: string,
+        amount: string,
+        _o: object,
+        command: Command,
+      ) => {
+        const { client, output } = open(command);
+        const body = { customer_id: await customerId(client, name), asset, network, destination, amount };
+        const quote = dataOf(await client.POST('/v1/withdrawals/quote', { body }));
+        output.show(quote, () =>
+          details([
+            ['quote', quote.id],
+            ['recipient gets', `${quote.amount} ${asset}`],
+            ['fee', quote.fee],
+            ['debited', quote.total_debit],
+            ['digest', quote.digest],
+            ['expires', quote.expires_at],
+          ]),
+        );
+      },
+    );
   withdrawals
     .command('create <customer> <asset> <network> <destination> <amount>')
     .description('ask for a withdrawal; the same --external-id again never pays twice')
@@ -89,7 +114,14 @@ function createCommands(withdrawals: Command, open: OpenSession): void {
         const made = dataOf(
           await session.client.POST('/v1/withdrawals', {
             params: { header: { 'idempotency-key': `cli-${externalId}` } },
-            body: { customer_id: await customerId(session.client, name), asset, network, destination, amount, external_id: externalId },
+            body: {
+              customer_id: await customerId(session.client, name),
+              asset,
+              network,
+              destination,
+              amount,
+              external_id: externalId,
+            },
           }),
         );
         const found = options.watch === true ? await watch(session, made.id) : made;
@@ -108,7 +140,8 @@ async function watch(session: Session, id: string): Promise<Withdrawal> {
   for (;;) {
     const found = await read(session, id);
     const steps = found.timeline ?? [];
-    for (const step of steps.slice(said)) session.output.line(`${step.at}  ${state(step.to)}  ${step.reason_code}`);
+    for (const step of steps.slice(said))
+      session.output.line(`${step.at}  ${state(step.to)}  ${step.reason_code}`);
     said = steps.length;
     if (ENDED.includes(found.status)) return found;
     await sleep(WATCH_EVERY_MS);
@@ -128,6 +161,10 @@ function describe(found: Withdrawal): string {
       ['transaction', found.tx_id],
       ['confirmations', found.confirmations],
     ]),
-    table(['at', 'to', 'by', 'reason'], (found.timeline ?? []).map((step) => [step.at, state(step.to), step.actor, step.reason_code]), ''),
+    table(
+      ['at', 'to', 'by', 'reason'],
+      (found.timeline ?? []).map((step) => [step.at, state(step.to), step.actor, step.reason_code]),
+      '',
+    ),
   ].join('\n\n');
 }
