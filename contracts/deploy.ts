@@ -2,7 +2,7 @@
 // that are the same on every network, and a hot vault. Also a further vault for a system that stands.
 
 import type { Address, Hex } from 'viem';
-import { encodeDeployData, encodeFunctionData, keccak256, zeroAddress } from 'viem';
+import { encodeDeployData, encodeFunctionData, getAddress, keccak256, zeroAddress } from 'viem';
 import type { PrivateKeyAccount } from 'viem/accounts';
 import { privateKeyToAccount } from 'viem/accounts';
 import { depositFactoryAbi, depositFactoryBytecode } from './abi/deposit-factory.ts';
@@ -189,7 +189,7 @@ async function create(client: EvmClient, payer: PrivateKeyAccount, data: Hex): P
   if (receipt.contractAddress === null || receipt.contractAddress === undefined) {
     throw new EvmFault('EVM_TRANSACTION_REVERTED', `${receipt.transactionHash} created nothing`);
   }
-  return receipt.contractAddress;
+  return getAddress(receipt.contractAddress);
 }
 
 /** The initializer's key is used for one transaction; on a new network it has nothing to pay with. */
