@@ -69,6 +69,7 @@ export const TABLE_OWNERS: Readonly<Record<string, string>> = {
   entry: 'ledger',
   lot: 'ledger',
   hold: 'ledger',
+  credited_deposit: 'ledger',
   customer: 'customers',
   deposit_address: 'customers',
   deposit: 'deposits',

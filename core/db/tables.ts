@@ -2,6 +2,18 @@
 
 import type { Generated, GeneratedAlways } from 'kysely';
 
+export interface Account {
+  id: GeneratedAlways<bigint>;
+  kind: string;
+  asset: string;
+  network: string | null;
+  customer: string | null;
+  final: Generated<bigint>;
+  provisional: Generated<bigint>;
+  held: Generated<bigint>;
+  version: Generated<bigint>;
+}
+
 export interface ApiKey {
   id: string;
   label: string;
@@ -38,6 +50,15 @@ export interface ChainTip {
   height: number;
   hash: string;
   at: Date;
+}
+
+export interface CreditedDeposit {
+  deposit: string;
+  incarnation: number;
+  state: string;
+  account_id: bigint;
+  into_account: bigint;
+  units: bigint;
 }
 
 export interface Customer {
@@ -92,6 +113,16 @@ export interface DepositStep {
   to_state: string;
   reason: string;
   evidence: unknown;
+}
+
+export interface Entry {
+  account_id: bigint;
+  version: bigint;
+  posting_id: bigint;
+  amount: bigint;
+  provisional: bigint;
+  deposit: string | null;
+  balance_after: bigint;
 }
 
 export interface Event {
@@ -172,6 +203,13 @@ export interface Halt {
   since: Date;
 }
 
+export interface Hold {
+  id: string;
+  account_id: bigint;
+  units: bigint;
+  state: string;
+}
+
 export interface IdempotencyKey {
   api_key_id: string;
   key: string;
@@ -179,6 +217,30 @@ export interface IdempotencyKey {
   status: number | null;
   response: unknown;
   created_at: Date;
+}
+
+export interface Leg {
+  posting_id: bigint;
+  n: number;
+  asset: string;
+  debit: bigint;
+  credit: bigint;
+  units: bigint;
+}
+
+export interface Lot {
+  deposit: string;
+  account_id: bigint;
+  units: bigint;
+  since: bigint;
+}
+
+export interface Posting {
+  id: bigint;
+  key: string;
+  kind: string;
+  payload_hash: Buffer;
+  at: Generated<Date>;
 }
 
 export interface Quote {
@@ -336,15 +398,18 @@ export interface WithdrawalStep {
 }
 
 export interface Tables {
+  account: Account;
   api_key: ApiKey;
   bitcoin_coin: BitcoinCoin;
   chain_block: ChainBlock;
   chain_tip: ChainTip;
+  credited_deposit: CreditedDeposit;
   customer: Customer;
   deposit: Deposit;
   deposit_address: DepositAddress;
   deposit_cursor: DepositCursor;
   deposit_step: DepositStep;
+  entry: Entry;
   event: Event;
   evm_attempt: EvmAttempt;
   evm_call: EvmCall;
@@ -352,7 +417,11 @@ export interface Tables {
   evm_payout: EvmPayout;
   gate: Gate;
   halt: Halt;
+  hold: Hold;
   idempotency_key: IdempotencyKey;
+  leg: Leg;
+  lot: Lot;
+  posting: Posting;
   quote: Quote;
   receipt: Receipt;
   signer_answer: SignerAnswer;

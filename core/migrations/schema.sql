@@ -1,5 +1,32 @@
 -- Written by tools/schema.ts from the migrated database. Do not edit.
 
+create table account (
+  id bigint not null,
+  kind text not null,
+  asset text not null,
+  network text,
+  customer text,
+  final numeric(78,0) not null default 0,
+  provisional numeric(78,0) not null default 0,
+  held numeric(78,0) not null default 0,
+  version bigint not null default 0,
+  constraint account_asset UNIQUE (id, asset),
+  constraint account_identity UNIQUE NULLS NOT DISTINCT (kind, asset, network, customer),
+  constraint account_pkey PRIMARY KEY (id),
+  constraint account_asset_check CHECK ((asset <> ''::text)),
+  constraint account_covered CHECK (((kind <> 'customer'::text) OR ((final - held) >= (0)::numeric))),
+  constraint account_customer_check CHECK ((customer <> ''::text)),
+  constraint account_customer_known CHECK (((customer IS NOT NULL) = (kind = ANY (ARRAY['customer'::text, 'exposure'::text])))),
+  constraint account_held CHECK (((held >= (0)::numeric) AND ((held = (0)::numeric) OR (kind = 'customer'::text)))),
+  constraint account_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'fees'::text, 'house'::text, 'suspense'::text, 'exposure'::text, 'hot'::text, 'unswept'::text, 'cold'::text, 'gas'::text, 'network-costs'::text]))),
+  constraint account_network_check CHECK ((network <> ''::text)),
+  constraint account_network_known CHECK (((network IS NOT NULL) = (kind = ANY (ARRAY['hot'::text, 'unswept'::text, 'cold'::text, 'gas'::text, 'network-costs'::text])))),
+  constraint account_not_negative CHECK (((kind <> ALL (ARRAY['customer'::text, 'fees'::text, 'suspense'::text])) OR (final >= (0)::numeric))),
+  constraint account_not_positive CHECK (((kind <> ALL (ARRAY['exposure'::text, 'network-costs'::text])) OR ((final + provisional) <= (0)::numeric))),
+  constraint account_provisional CHECK (((provisional >= (0)::numeric) AND ((provisional = (0)::numeric) OR (kind = ANY (ARRAY['customer'::text, 'exposure'::text]))))),
+  constraint account_version_check CHECK ((version >= 0))
+);
+
 create table api_key (
   id text not null,
   label text not null,
@@ -45,6 +72,21 @@ create table chain_tip (
   hash text not null,
   at timestamp with time zone not null,
   constraint chain_tip_pkey PRIMARY KEY (network)
+);
+
+create table credited_deposit (
+  deposit text not null,
+  incarnation integer not null,
+  state text not null,
+  account_id bigint not null,
+  into_account bigint not null,
+  units numeric(78,0) not null,
+  constraint credited_deposit_pkey PRIMARY KEY (deposit),
+  constraint credited_deposit_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
+  constraint credited_deposit_into_account_fkey FOREIGN KEY (into_account) REFERENCES account(id),
+  constraint credited_deposit_incarnation_check CHECK ((incarnation >= 1)),
+  constraint credited_deposit_state_check CHECK ((state = ANY (ARRAY['credited'::text, 'final'::text, 'reversed'::text, 'written_off'::text]))),
+  constraint credited_deposit_units_check CHECK ((units > (0)::numeric))
 );
 
 create table customer (
@@ -119,6 +161,20 @@ create table deposit_step (
   evidence jsonb not null,
   constraint deposit_step_pkey PRIMARY KEY (deposit_id, n),
   constraint deposit_step_deposit_id_fkey FOREIGN KEY (deposit_id) REFERENCES deposit(id)
+);
+
+create table entry (
+  account_id bigint not null,
+  version bigint not null,
+  posting_id bigint not null,
+  amount numeric(78,0) not null,
+  provisional numeric(78,0) not null,
+  deposit text,
+  balance_after numeric(78,0) not null,
+  constraint entry_pkey PRIMARY KEY (account_id, version),
+  constraint entry_lot CHECK (((provisional = (0)::numeric) = (deposit IS NULL))),
+  constraint entry_says_something CHECK (((amount <> (0)::numeric) OR (provisional <> (0)::numeric))),
+  constraint entry_version_check CHECK ((version >= 1))
 );
 
 create table event (
@@ -215,6 +271,17 @@ create table halt (
   constraint halt_pkey PRIMARY KEY (network)
 );
 
+create table hold (
+  id text not null,
+  account_id bigint not null,
+  units numeric(78,0) not null,
+  state text not null,
+  constraint hold_pkey PRIMARY KEY (id),
+  constraint hold_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
+  constraint hold_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'posted'::text, 'voided'::text]))),
+  constraint hold_units_check CHECK ((units > (0)::numeric))
+);
+
 create table idempotency_key (
   api_key_id text not null,
   key text not null,
@@ -225,6 +292,43 @@ create table idempotency_key (
   constraint idempotency_key_pkey PRIMARY KEY (api_key_id, key),
   constraint idempotency_key_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id),
   constraint idempotency_key_key_check CHECK (((length(key) >= 1) AND (length(key) <= 128)))
+);
+
+create table leg (
+  posting_id bigint not null,
+  n integer not null,
+  asset text not null,
+  debit bigint not null,
+  credit bigint not null,
+  units numeric(78,0) not null,
+  constraint leg_pkey PRIMARY KEY (posting_id, n),
+  constraint leg_credit_asset_fkey FOREIGN KEY (credit, asset) REFERENCES account(id, asset),
+  constraint leg_debit_asset_fkey FOREIGN KEY (debit, asset) REFERENCES account(id, asset),
+  constraint leg_posting_id_fkey FOREIGN KEY (posting_id) REFERENCES posting(id),
+  constraint leg_check CHECK ((credit <> debit)),
+  constraint leg_n_check CHECK ((n >= 1)),
+  constraint leg_units_check CHECK ((units > (0)::numeric))
+);
+
+create table lot (
+  deposit text not null,
+  account_id bigint not null,
+  units numeric(78,0) not null,
+  since bigint not null,
+  constraint lot_pkey PRIMARY KEY (deposit, account_id),
+  constraint lot_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
+  constraint lot_units_check CHECK ((units > (0)::numeric))
+);
+
+create table posting (
+  id bigint not null,
+  key text not null,
+  kind text not null,
+  payload_hash bytea not null,
+  at timestamp with time zone not null default now(),
+  constraint posting_key_key UNIQUE (key),
+  constraint posting_pkey PRIMARY KEY (id),
+  constraint posting_payload_hash_check CHECK ((length(payload_hash) = 32))
 );
 
 create table quote (
@@ -430,6 +534,8 @@ create table withdrawal_step (
   constraint withdrawal_step_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES withdrawal(id)
 );
 
+CREATE INDEX account_by_customer ON public.account USING btree (customer) WHERE (customer IS NOT NULL);
+CREATE INDEX account_lookup ON public.account USING btree (kind, asset, COALESCE(network, ''::text), COALESCE(customer, ''::text));
 CREATE INDEX bitcoin_coin_spent_by ON public.bitcoin_coin USING btree (network, spent_tx_id) WHERE (spent_tx_id IS NOT NULL);
 CREATE INDEX bitcoin_coin_unspent ON public.bitcoin_coin USING btree (network, height) WHERE (spent_tx_id IS NULL);
 CREATE UNIQUE INDEX chain_block_canonical ON public.chain_block USING btree (network, height) WHERE canonical;
@@ -438,6 +544,8 @@ CREATE INDEX deposit_by_customer ON public.deposit USING btree (customer_id, id)
 CREATE INDEX deposit_open ON public.deposit USING btree (network, height) WHERE (state = ANY (ARRAY['seen'::text, 'safe'::text]));
 CREATE INDEX event_subject ON public.event USING btree (subject, seq);
 CREATE INDEX evm_payout_by_id ON public.evm_payout USING btree (network, payout_id) WHERE canonical;
+CREATE INDEX hold_pending ON public.hold USING btree (account_id) WHERE (state = 'pending'::text);
+CREATE INDEX lot_by_account ON public.lot USING btree (account_id);
 CREATE INDEX receipt_by_block ON public.receipt USING btree (network, block_hash) WHERE (block_hash IS NOT NULL);
 CREATE INDEX receipt_by_change ON public.receipt USING btree (network, change);
 CREATE UNIQUE INDEX spend_coin_once ON public.spend_coin USING btree (network, tx_id, vout) WHERE (NOT released);
@@ -447,4 +555,10 @@ CREATE INDEX withdrawal_by_customer ON public.withdrawal USING btree (customer_i
 CREATE INDEX withdrawal_by_spend ON public.withdrawal USING btree (spend_id) WHERE (spend_id IS NOT NULL);
 CREATE INDEX withdrawal_open ON public.withdrawal USING btree (network, asset, order_number) WHERE (state <> ALL (ARRAY['settled'::text, 'refused'::text, 'cancelled'::text, 'failed'::text]));
 
-
+CREATE TRIGGER account_balanced AFTER UPDATE ON public.account REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid_unbalanced();
+CREATE TRIGGER account_begins_empty BEFORE INSERT ON public.account FOR EACH ROW WHEN (((new.final <> (0)::numeric) OR (new.provisional <> (0)::numeric) OR (new.held <> (0)::numeric) OR (new.version <> 0))) EXECUTE FUNCTION ledger_forbid();
+CREATE TRIGGER account_identity_stays BEFORE UPDATE OF id, kind, asset, network, customer ON public.account FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
+CREATE TRIGGER account_stays BEFORE DELETE OR TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
+CREATE TRIGGER entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entry FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
+CREATE TRIGGER leg_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.leg FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
+CREATE TRIGGER posting_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
