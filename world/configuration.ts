@@ -160,7 +160,7 @@ export function walletManifest(
     ],
     evm: system.evm.map(({ system: { chainId, vault, tokens } }) => ({
       network: `eip155:${chainId}`,
-      chainId,
+      chainId: String(chainId),
       vault,
       tokens: [
         { asset: `eip155:${chainId}/slip44:60`, token: zeroAddress },

@@ -25,6 +25,7 @@ export interface WorldFile {
   }[];
   readonly signers: readonly (SignerPublic & { readonly url: string; readonly port: number })[];
   readonly people: PublicPeople;
+  readonly relayer_key_file: string;
   readonly configuration: string;
   readonly logs: Readonly<Record<string, string>>;
 }
@@ -66,6 +67,7 @@ export async function writeWorldFile(
       port: Number(new URL(url).port),
     })),
     people: parts.people,
+    relayer_key_file: folder.at('secrets', 'relayer.key'),
     configuration: folder.at('portcullis.toml'),
     logs: Object.fromEntries(parts.processes.map(({ name }) => [name, folder.at('log', `${name}.log`)])),
   };
