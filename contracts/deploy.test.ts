@@ -12,6 +12,8 @@ import type { Anvil } from '../world/parts/anvil.ts';
 import { startAnvil } from '../world/parts/anvil.ts';
 import { depositFactoryAbi } from './abi/deposit-factory.ts';
 import { hotVaultAbi } from './abi/hot-vault.ts';
+import { testUSDCAbi } from './abi/test-usdc.ts';
+import { testUSDTAbi } from './abi/test-usdt.ts';
 import { timelockControllerAbi } from './abi/timelock-controller.ts';
 import { vaultRegistryAbi } from './abi/vault-registry.ts';
 import type { EvmSystem, EvmSystemInput } from './deploy.ts';
@@ -28,6 +30,10 @@ const owners = [account(31), account(32), account(33)];
 const signers = [account(41), account(42), account(43)];
 const guardian = account(51);
 const delaySeconds = 3600;
+const tokenUnits = 1_000_000_000n;
+const issue = { abi: testUSDTAbi, functionName: 'issue' } as const;
+const transfer = { abi: testUSDTAbi, functionName: 'transfer' } as const;
+const mint = { abi: testUSDCAbi, functionName: 'mint' } as const;
 
 describe('a whole EVM system', { concurrency: false }, () => {
   const nodes: Anvil[] = [];
@@ -45,6 +51,10 @@ describe('a whole EVM system', { concurrency: false }, () => {
     client = await connectEvm(node!.url, node!.chainId);
     payer = privateKeyToAccount(input.deployerKey);
     await send({ to: system.vault, valueWei: parseEther('10') });
+    const { USDT, USDC } = system.tokens;
+    await send({ to: USDT, data: encodeFunctionData({ ...issue, args: [tokenUnits] }) });
+    await send({ to: USDT, data: encodeFunctionData({ ...transfer, args: [system.vault, tokenUnits] }) });
+    await send({ to: USDC, data: encodeFunctionData({ ...mint, args: [system.vault, tokenUnits] }) });
   });
   after(() => Promise.all(nodes.map((node) => node.stop())));
 
@@ -55,6 +65,8 @@ describe('a whole EVM system', { concurrency: false }, () => {
   };
   const asOperators = (to: Address, data: Hex) =>
     executeSafe(client, { safe: system.operators, to, data, owners: operators.slice(0, 2), payer });
+  const tokenBalance = (token: Address, holder: Address) =>
+    client.readContract({ address: token, abi: testUSDCAbi, functionName: 'balanceOf', args: [holder] });
   const destination = () =>
     client.readContract({ address: system.registry, abi: vaultRegistryAbi, functionName: 'destination' });
 
@@ -130,6 +142,10 @@ describe('a whole EVM system', { concurrency: false }, () => {
     const evacuate = encodeFunctionData({ abi: hotVaultAbi, functionName: 'evacuate', args: [tokens] });
     await asGuardian({ to: system.vault, data: evacuate });
     assert.equal(await client.getBalance({ address: system.cold }), before);
+    for (const token of [system.tokens.USDT, system.tokens.USDC]) {
+      assert.equal(await tokenBalance(token, system.cold), tokenUnits);
+      assert.equal(await tokenBalance(token, system.vault), 0n);
+    }
     const unpause = encodeFunctionData({ abi: hotVaultAbi, functionName: 'unpause' });
     await assert.rejects(asGuardian({ to: system.vault, data: unpause, gasMax: 300_000n }), EvmFault);
     await asOperators(system.vault, unpause);

@@ -1,10 +1,20 @@
 // Measures what payments and sweeps cost, as whole transactions on a fresh node.
 
+import assert from 'node:assert/strict';
 import type { Address, Hex } from 'viem';
-import { encodeFunctionData, getContractAddress, numberToHex, pad, parseEther, zeroAddress } from 'viem';
+import {
+  encodeFunctionData,
+  getContractAddress,
+  numberToHex,
+  pad,
+  parseEther,
+  parseEventLogs,
+  zeroAddress,
+} from 'viem';
 import type { PrivateKeyAccount } from 'viem/accounts';
 import { privateKeyToAccount } from 'viem/accounts';
 import { depositFactoryAbi } from './abi/deposit-factory.ts';
+import { hotVaultAbi } from './abi/hot-vault.ts';
 import { testUSDCAbi } from './abi/test-usdc.ts';
 import { testUSDTAbi } from './abi/test-usdt.ts';
 import type { EvmSystem } from './deploy.ts';
@@ -100,8 +110,11 @@ async function pay(bench: Bench, token: Address, to: readonly Address[]): Promis
     },
     bench.signers,
   );
-  const receipt = await transact(client, payer, { to: system.vault, data, gasMax: TRANSACTION_GAS_MAX });
-  return Number(receipt.gasUsed);
+  const call = { to: system.vault, data, gasMax: TRANSACTION_GAS_MAX };
+  const { gasUsed, logs } = await transact(client, payer, call);
+  const paid = parseEventLogs({ abi: hotVaultAbi, eventName: 'Paid', logs });
+  assert.equal(paid.length, to.length, 'a payment that fails is no measurement');
+  return Number(gasUsed);
 }
 
 async function flush(
@@ -116,7 +129,12 @@ async function flush(
     args: [salts(first, count), [...tokens]],
   });
   const call = { to: bench.system.factory, data, gasMax: TRANSACTION_GAS_MAX };
-  return Number((await transact(bench.client, bench.payer, call)).gasUsed);
+  const { gasUsed, logs } = await transact(bench.client, bench.payer, call);
+  const swept = parseEventLogs({ abi: depositFactoryAbi, eventName: 'Swept', logs });
+  const assets = new Set(swept.map(({ args }) => args.token)).size;
+  assert.equal(swept.length, count * assets, 'a sweep that fails is no measurement');
+  assert.ok(tokens.every((token) => swept.some(({ args }) => args.token === token)));
+  return Number(gasUsed);
 }
 
 function salts(first: number, count: number): Hex[] {

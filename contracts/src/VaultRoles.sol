@@ -53,7 +53,8 @@ abstract contract VaultRoles {
     /// @notice Part of what is signed. It rises with every unpause and change of roles, and kills all
     /// signatures that are still about.
     uint64 public generation = 1;
-    /// @dev A payment to a new account pays 36,600 before the recipient's gas is counted.
+    /// @dev What a call costs before the recipient's gas is counted: 11,600 for a cold account with code, 36,600
+    /// for a new one.
     GasCaps public gasCaps = GasCaps(50_000, 200_000, 45_000);
 
     MemberSet.Set private _signers;
