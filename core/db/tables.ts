@@ -36,6 +36,16 @@ export interface BitcoinCoin {
   spent_block_hash: string | null;
 }
 
+export interface BookedDelivery {
+  network: string;
+  tx_id: string;
+  position: string;
+  address: string;
+  contract: string;
+  delivered: bigint;
+  removed: bigint;
+}
+
 export interface ChainBlock {
   network: string;
   height: number;
@@ -79,6 +89,7 @@ export interface Deposit {
   state: string;
   incarnation: number;
   credited: boolean;
+  final: boolean;
   block_hash: string | null;
   height: number | null;
   late: boolean;
@@ -330,11 +341,13 @@ export interface Stray {
   position: string;
   address: string;
   contract: string;
+  asset: string | null;
   units: bigint;
   reason: string;
   customer_id: string | null;
   state: string;
   booked: boolean;
+  resolved_to: string | null;
   block_hash: string | null;
   height: number | null;
   seen_at: Date;
@@ -350,9 +363,11 @@ export interface Sweep {
 
 export interface SweepItem {
   sweep_id: string;
+  network: string;
   address: string;
   contract: string;
   units: bigint;
+  settled: Generated<boolean>;
   delivered: bigint | null;
 }
 
@@ -401,6 +416,7 @@ export interface Tables {
   account: Account;
   api_key: ApiKey;
   bitcoin_coin: BitcoinCoin;
+  booked_delivery: BookedDelivery;
   chain_block: ChainBlock;
   chain_tip: ChainTip;
   credited_deposit: CreditedDeposit;

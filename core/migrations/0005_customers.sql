@@ -16,7 +16,9 @@ create table deposit_address (
   valid_from  timestamptz not null,
   retired_at  timestamptz,
   replaced_by text references deposit_address,
-  unique (network, address)
+  unique (network, address),
+  unique (customer_id, network, position),
+  check ((status = 'active') = (retired_at is null))
 );
 create unique index deposit_address_active on deposit_address (customer_id, network) where status = 'active';
 create sequence descriptor_index minvalue 0 start 0;

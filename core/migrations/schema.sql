@@ -55,6 +55,19 @@ create table bitcoin_coin (
   constraint bitcoin_coin_vout_check CHECK ((vout >= 0))
 );
 
+create table booked_delivery (
+  network text not null,
+  tx_id text not null,
+  "position" text not null,
+  address text not null,
+  contract text not null,
+  delivered numeric(78,0) not null,
+  removed numeric(78,0) not null,
+  constraint booked_delivery_pkey PRIMARY KEY (network, tx_id, "position"),
+  constraint booked_delivery_check CHECK ((removed >= delivered)),
+  constraint booked_delivery_delivered_check CHECK ((delivered > (0)::numeric))
+);
+
 create table chain_block (
   network text not null,
   height integer not null,
@@ -110,16 +123,22 @@ create table deposit (
   state text not null,
   incarnation integer not null,
   credited boolean not null,
+  final boolean not null,
   block_hash text,
   height integer,
   late boolean not null,
   seen_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
-  constraint deposit_network_tx_id_position_key UNIQUE (network, tx_id, "position"),
+  constraint deposit_network_tx_id_position_address_id_asset_units_key UNIQUE (network, tx_id, "position", address_id, asset, units),
   constraint deposit_pkey PRIMARY KEY (id),
   constraint deposit_address_id_fkey FOREIGN KEY (address_id) REFERENCES deposit_address(id),
   constraint deposit_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint deposit_check CHECK ((credited OR (NOT final))),
+  constraint deposit_check1 CHECK (((block_hash IS NULL) = (height IS NULL))),
+  constraint deposit_check2 CHECK (((state = ANY (ARRAY['seen'::text, 'orphaned'::text])) OR (credited AND (block_hash IS NOT NULL)))),
+  constraint deposit_check3 CHECK (((state <> 'irreversible'::text) OR final)),
   constraint deposit_incarnation_check CHECK ((incarnation >= 1)),
+  constraint deposit_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'safe'::text, 'irreversible'::text, 'orphaned'::text]))),
   constraint deposit_units_check CHECK ((units > (0)::numeric))
 );
 
@@ -135,12 +154,14 @@ create table deposit_address (
   valid_from timestamp with time zone not null,
   retired_at timestamp with time zone,
   replaced_by text,
+  constraint deposit_address_customer_id_network_position_key UNIQUE (customer_id, network, "position"),
   constraint deposit_address_network_address_key UNIQUE (network, address),
   constraint deposit_address_watched_id_key UNIQUE (watched_id),
   constraint deposit_address_pkey PRIMARY KEY (id),
   constraint deposit_address_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
   constraint deposit_address_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES deposit_address(id),
   constraint deposit_address_watched_id_fkey FOREIGN KEY (watched_id) REFERENCES watched(id),
+  constraint deposit_address_check CHECK (((status = 'active'::text) = (retired_at IS NULL))),
   constraint deposit_address_position_check CHECK (("position" >= 0)),
   constraint deposit_address_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text, 'compromised'::text])))
 );
@@ -441,17 +462,21 @@ create table stray (
   "position" text not null,
   address text not null,
   contract text not null,
+  asset text,
   units numeric(78,0) not null,
   reason text not null,
   customer_id text,
   state text not null,
   booked boolean not null,
+  resolved_to text,
   block_hash text,
   height integer,
   seen_at timestamp with time zone not null,
-  constraint stray_network_tx_id_position_key UNIQUE (network, tx_id, "position"),
+  constraint stray_network_tx_id_position_address_contract_units_key UNIQUE (network, tx_id, "position", address, contract, units),
   constraint stray_pkey PRIMARY KEY (id),
   constraint stray_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint stray_check CHECK (((asset IS NOT NULL) OR (NOT booked))),
+  constraint stray_check1 CHECK (((state = 'resolved'::text) = (resolved_to IS NOT NULL))),
   constraint stray_reason_check CHECK ((reason = ANY (ARRAY['UNSUPPORTED_TOKEN'::text, 'INTERNAL_ADDRESS'::text, 'BELOW_MINIMUM'::text]))),
   constraint stray_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'recorded'::text, 'orphaned'::text, 'resolved'::text]))),
   constraint stray_units_check CHECK ((units > (0)::numeric))
@@ -471,9 +496,11 @@ create table sweep (
 
 create table sweep_item (
   sweep_id text not null,
+  network text not null,
   address text not null,
   contract text not null,
   units numeric(78,0) not null,
+  settled boolean not null default false,
   delivered numeric(78,0),
   constraint sweep_item_pkey PRIMARY KEY (sweep_id, address, contract),
   constraint sweep_item_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweep(id),
@@ -538,10 +565,12 @@ CREATE INDEX account_by_customer ON public.account USING btree (customer) WHERE 
 CREATE INDEX account_lookup ON public.account USING btree (kind, asset, COALESCE(network, ''::text), COALESCE(customer, ''::text));
 CREATE INDEX bitcoin_coin_spent_by ON public.bitcoin_coin USING btree (network, spent_tx_id) WHERE (spent_tx_id IS NOT NULL);
 CREATE INDEX bitcoin_coin_unspent ON public.bitcoin_coin USING btree (network, height) WHERE (spent_tx_id IS NULL);
+CREATE INDEX booked_delivery_by_address ON public.booked_delivery USING btree (network, address, contract);
 CREATE UNIQUE INDEX chain_block_canonical ON public.chain_block USING btree (network, height) WHERE canonical;
 CREATE UNIQUE INDEX deposit_address_active ON public.deposit_address USING btree (customer_id, network) WHERE (status = 'active'::text);
 CREATE INDEX deposit_by_customer ON public.deposit USING btree (customer_id, id);
 CREATE INDEX deposit_open ON public.deposit USING btree (network, height) WHERE (state = ANY (ARRAY['seen'::text, 'safe'::text]));
+CREATE INDEX deposit_unswept ON public.deposit USING btree (network, asset, address_id) WHERE final;
 CREATE INDEX event_subject ON public.event USING btree (subject, seq);
 CREATE INDEX evm_payout_by_id ON public.evm_payout USING btree (network, payout_id) WHERE canonical;
 CREATE INDEX hold_pending ON public.hold USING btree (account_id) WHERE (state = 'pending'::text);
@@ -551,6 +580,12 @@ CREATE INDEX receipt_by_change ON public.receipt USING btree (network, change);
 CREATE UNIQUE INDEX spend_coin_once ON public.spend_coin USING btree (network, tx_id, vout) WHERE (NOT released);
 CREATE INDEX spend_open ON public.spend USING btree (network, id) WHERE (state = ANY (ARRAY['planned'::text, 'signing'::text, 'broadcast'::text]));
 CREATE INDEX spend_order_by_spend ON public.spend_order USING btree (spend_id);
+CREATE INDEX stray_below_minimum ON public.stray USING btree (customer_id, network, contract) WHERE ((state = 'recorded'::text) AND (reason = 'BELOW_MINIMUM'::text));
+CREATE INDEX stray_open ON public.stray USING btree (network, height) WHERE (state = 'seen'::text);
+CREATE INDEX stray_unswept ON public.stray USING btree (network, address, contract) WHERE booked;
+CREATE INDEX sweep_item_by_address ON public.sweep_item USING btree (network, address);
+CREATE UNIQUE INDEX sweep_item_once ON public.sweep_item USING btree (network, address, contract) WHERE (NOT settled);
+CREATE INDEX sweep_open ON public.sweep USING btree (network) WHERE (state = 'sent'::text);
 CREATE INDEX withdrawal_by_customer ON public.withdrawal USING btree (customer_id, id);
 CREATE INDEX withdrawal_by_spend ON public.withdrawal USING btree (spend_id) WHERE (spend_id IS NOT NULL);
 CREATE INDEX withdrawal_open ON public.withdrawal USING btree (network, asset, order_number) WHERE (state <> ALL (ARRAY['settled'::text, 'refused'::text, 'cancelled'::text, 'failed'::text]));
