@@ -19,6 +19,8 @@ import { refusalCodes, type RefusalCode } from './refusals.ts';
 
 /** Largest request body, in bytes: PSBT_LENGTH_MAX, 500 orders, and the claims. */
 export const REQUEST_BYTES_MAX = 6 << 20;
+/** A frame of the pipe is a request with a few words round it. */
+export const FRAME_BYTES_MAX = REQUEST_BYTES_MAX + 1024;
 /** Base64 characters; 3 MiB of PSBT hold 200 inputs with previous transactions of 15 kB each. */
 export const PSBT_LENGTH_MAX = 4 << 20;
 /** What the vault contract takes in one batch. */

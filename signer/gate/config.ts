@@ -1,0 +1,71 @@
+/** The gate's configuration file: JSON, read once at start. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { MalformedError } from '../protocol/canonical.ts';
+import { SIGNER_ID, readList, readNumber, readObject, readText, type TextRule } from '../protocol/json.ts';
+
+export interface GateConfig {
+  readonly signer: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls: { readonly key: Buffer; readonly cert: Buffer; readonly clientCa: Buffer };
+  /** SHA-256 of the DER of every client certificate that may ask, lower-case hex. */
+  readonly clients: readonly string[];
+  /** Folder of journal and sealed key; absolute. */
+  readonly data: string;
+  readonly vaultTimeoutMs: number;
+}
+
+export class ConfigError extends Error {
+  readonly code = 'CONFIG';
+  readonly retryable = false;
+}
+
+/** Half a second of key derivation on a loaded machine takes several; a batch of 200 inputs too. */
+const VAULT_TIMEOUT_MS = 60_000;
+const FILE_NAME: TextRule = { lengthMax: 4096, pattern: /^[^\0]+$/ };
+const HOST: TextRule = { lengthMax: 255, pattern: /^[0-9a-zA-Z.:-]+$/ };
+const FINGERPRINT: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+
+/** Reads the file and the files it names, relative to its own folder. Throws ConfigError. */
+export function readGateConfig(path: string): GateConfig {
+  try {
+    const near = (name: string): string => resolve(dirname(path), name);
+    return read(JSON.parse(readFileSync(path, 'utf8')), near);
+  } catch (error) {
+    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : 'unreadable'}`, {
+      cause: error,
+    });
+  }
+}
+
+function read(value: unknown, near: (name: string) => string): GateConfig {
+  const config = readObject(
+    value,
+    'config',
+    ['signer', 'listen', 'tls', 'clients', 'data'],
+    ['vaultTimeoutMs'],
+  );
+  const listen = readObject(config['listen'], 'config.listen', ['host', 'port']);
+  const tls = readObject(config['tls'], 'config.tls', ['key', 'cert', 'clientCa']);
+  const file = (name: 'key' | 'cert' | 'clientCa'): Buffer =>
+    readFileSync(near(readText(tls[name], `config.tls.${name}`, FILE_NAME)));
+  const timeoutMs = readNumber(
+    config['vaultTimeoutMs'] ?? VAULT_TIMEOUT_MS,
+    'config.vaultTimeoutMs',
+    600_000,
+  );
+  if (timeoutMs === 0) throw new MalformedError('config.vaultTimeoutMs: at least 1');
+  return {
+    signer: readText(config['signer'], 'config.signer', SIGNER_ID),
+    listen: {
+      host: readText(listen['host'], 'config.listen.host', HOST),
+      port: readNumber(listen['port'], 'config.listen.port', 65_535),
+    },
+    tls: { key: file('key'), cert: file('cert'), clientCa: file('clientCa') },
+    clients: readList(config['clients'], 'config.clients', { min: 1, max: 100 }, (item, path) =>
+      readText(item, path, FINGERPRINT),
+    ),
+    data: near(readText(config['data'], 'config.data', FILE_NAME)),
+    vaultTimeoutMs: timeoutMs,
+  };
+}

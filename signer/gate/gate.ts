@@ -1,0 +1,171 @@
+/**
+ * The gate: HTTPS with mutual TLS in front of one vault. It holds no key of money; it lets only pinned client
+ * certificates ask, bounds what they send, and hands it to the vault by a pipe, one request at a time.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { REQUEST_BYTES_MAX, type Call } from '../protocol/messages.ts';
+import type { GateConfig } from './config.ts';
+import { GateError, startVaultProcess, type VaultProcess } from './vault-process.ts';
+
+export interface Gate {
+  readonly host: string;
+  readonly port: number;
+  readonly vaultPid: number;
+  /** Answers what was asked already, then ends the vault. */
+  stop(): Promise<void>;
+}
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly call: Call | 'livez';
+}
+
+const routes: Readonly<Record<string, Route>> = {
+  '/livez': { method: 'GET', call: 'livez' },
+  '/v1/identity': { method: 'GET', call: 'identity' },
+  '/v1/status': { method: 'GET', call: 'status' },
+  '/v1/make-key': { method: 'POST', call: 'make-key' },
+  '/v1/unseal': { method: 'POST', call: 'unseal' },
+  '/v1/manifest': { method: 'POST', call: 'manifest' },
+  '/v1/sign': { method: 'POST', call: 'sign' },
+};
+
+const CONNECTIONS_MAX = 64;
+const HEADERS_TIMEOUT_MS = 5_000;
+/** 6 MiB over a slow line. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Starts the vault, then listens. `onDeath` is told when the vault ends by itself: the process should end too. */
+export async function startGate(config: GateConfig, onDeath: (why: string) => void): Promise<Gate> {
+  const vault = await startVaultProcess({
+    signer: config.signer,
+    data: config.data,
+    timeoutMs: config.vaultTimeoutMs,
+    onDeath,
+  });
+  const server = makeServer(config, vault);
+  try {
+    await listen(server, config);
+  } catch (error) {
+    await vault.stop();
+    throw error;
+  }
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    host: address,
+    port,
+    vaultPid: vault.pid,
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      await vault.stop();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function makeServer({ tls, clients, signer }: GateConfig, vault: VaultProcess): Server {
+  const server = createServer(
+    {
+      key: tls.key,
+      cert: tls.cert,
+      ca: tls.clientCa,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.3',
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      maxHeaderSize: 8192,
+    },
+    (request, response) => {
+      answer(request, response, { clients, signer, vault }).catch(() => response.destroy());
+    },
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  // A failed handshake is the client's affair; without a listener it would end up as an uncaught error.
+  server.on('tlsClientError', (_, socket) => socket.destroy());
+  return server;
+}
+
+interface Context {
+  readonly clients: readonly string[];
+  readonly signer: string;
+  readonly vault: VaultProcess;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  const path = request.url ?? '';
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!isPinned(request, context.clients)) return fail(response, 403, 'CLIENT_NOT_PINNED');
+  if (route === undefined) return fail(response, 404, 'NOT_FOUND');
+  if (route.method !== request.method) return fail(response, 405, 'METHOD_NOT_ALLOWED');
+  if (route.call === 'livez') return send(response, 200, { ok: true, signer: context.signer });
+  let body: unknown = {};
+  if (route.method === 'POST') {
+    if (request.headers['content-type'] !== 'application/json') return fail(response, 415, 'NOT_JSON');
+    const text = await readBody(request);
+    if (text === undefined) return fail(response, 413, 'BODY_TOO_LARGE');
+    const parsed = parseJson(text);
+    if (parsed === undefined) return fail(response, 400, 'NOT_JSON');
+    body = parsed.value;
+  }
+  try {
+    send(response, 200, await context.vault.ask(route.call, body));
+  } catch (error) {
+    fail(response, 503, error instanceof GateError ? error.code : 'VAULT_GONE');
+  }
+}
+
+function isPinned({ socket }: IncomingMessage, clients: readonly string[]): boolean {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return false;
+  const { fingerprint256 } = socket.getPeerCertificate();
+  return (
+    typeof fingerprint256 === 'string' && clients.includes(fingerprint256.replaceAll(':', '').toLowerCase())
+  );
+}
+
+/** The whole body as text, or undefined when it is larger than a signer reads. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > REQUEST_BYTES_MAX) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function parseJson(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    // JSON.parse has no other way to say that the text is none.
+    return undefined;
+  }
+}
+
+function fail(response: ServerResponse, status: number, code: string): void {
+  // What is left of the request is not read: the connection ends with the answer.
+  response.setHeader('connection', 'close');
+  send(response, status, { error: { code } });
+}
+
+function send(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(value));
+}
+
+async function listen(server: Server, { listen: at }: GateConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

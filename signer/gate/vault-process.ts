@@ -1,0 +1,148 @@
+/** The vault as a child of the gate: empty environment, no network, only its own files, one request at a time. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { FRAME_BYTES_MAX, type Call } from '../protocol/messages.ts';
+
+export class GateError extends Error {
+  readonly code: 'BUSY' | 'VAULT_GONE';
+  readonly retryable: boolean;
+
+  constructor(code: 'BUSY' | 'VAULT_GONE', message: string) {
+    super(message);
+    this.code = code;
+    this.retryable = code === 'BUSY';
+  }
+}
+
+export interface VaultProcess {
+  readonly pid: number;
+  /** Asks the vault, after those that asked before. Rejects with GateError. */
+  ask(call: Call, body: unknown): Promise<unknown>;
+  /** Lets the vault answer what it was asked, and end. */
+  stop(): Promise<void>;
+}
+
+export interface VaultProcessOptions {
+  readonly signer: string;
+  readonly data: string;
+  readonly timeoutMs: number;
+  /** The vault is gone though nobody stopped it; it is never started again by the gate. */
+  readonly onDeath: (why: string) => void;
+}
+
+/** Requests that wait for their turn: a second or two of work. */
+const WAITING_MAX = 64;
+const STDERR_BYTES_MAX = 4096;
+
+/** Starts the vault and waits until its journal is verified. Rejects with GateError when it does not come up. */
+export async function startVaultProcess(options: VaultProcessOptions): Promise<VaultProcess> {
+  const child = spawnVault(options);
+  let stopping = false;
+  let words = '';
+  child.stderr?.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-STDERR_BYTES_MAX)));
+  // The pipe breaks when the vault dies; its end is reported once, below.
+  child.stdin?.on('error', () => undefined);
+  const lines = lineReader(child);
+  let turn: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let lastId = 0;
+
+  const exited = new Promise<void>((resolve) => {
+    const end = (why: string): void => {
+      lines.end(why);
+      if (!stopping) options.onDeath(why);
+      resolve();
+    };
+    child.once('close', (code, signal) =>
+      end(`the vault ended (${signal ?? `exit ${code}`}): ${words.trim()}`),
+    );
+    child.once('error', (error) => end(`the vault did not start: ${error.message}`));
+  });
+  const nextLine = async (): Promise<string> => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs);
+    return lines.next().finally(() => clearTimeout(timer));
+  };
+  const exchange = async (call: Call, body: unknown): Promise<unknown> => {
+    lastId += 1;
+    child.stdin?.write(`${JSON.stringify({ id: lastId, call, body })}\n`);
+    const { id, answer } = JSON.parse(await nextLine()) as { id: unknown; answer: unknown };
+    if (id === lastId) return answer;
+    child.kill('SIGKILL');
+    throw new GateError('VAULT_GONE', 'the vault answered another request');
+  };
+  await nextLine();
+  return {
+    pid: child.pid ?? 0,
+    ask: async (call, body) => {
+      if (stopping || waiting >= WAITING_MAX) throw new GateError('BUSY', 'too many requests wait');
+      waiting += 1;
+      const mine = turn.then(async () => exchange(call, body)).finally(() => (waiting -= 1));
+      turn = mine.catch(() => undefined);
+      return mine;
+    },
+    stop: async () => {
+      stopping = true;
+      await turn;
+      child.stdin?.end();
+      await exited;
+    },
+  };
+}
+
+function spawnVault({ signer, data }: VaultProcessOptions): ChildProcess {
+  const signerFile = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+  const code = ['vault', 'protocol', 'node_modules', 'package.json'].map(signerFile);
+  const flags = [
+    '--permission',
+    ...[...code, data].map((path) => `--allow-fs-read=${path}`),
+    `--allow-fs-write=${data}`,
+    '--disable-proto=throw',
+    '--no-addons',
+  ];
+  return spawn(process.execPath, [...flags, signerFile('vault/main.ts'), data, signer], {
+    env: {},
+    cwd: data,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+/** Hands out whole lines of stdout to whoever waits; the vault speaks only when it was asked. */
+function lineReader(child: ChildProcess): { next(): Promise<string>; end(why: string): void } {
+  let parts: Buffer[] = [];
+  let length = 0;
+  let gone: string | undefined;
+  const ready: string[] = [];
+  let waiter: { resolve: (line: string) => void; reject: (error: Error) => void } | undefined;
+  const emit = (line: string): void => {
+    if (waiter === undefined) ready.push(line);
+    else waiter.resolve(line);
+    waiter = undefined;
+  };
+  child.stdout?.on('data', (chunk: Buffer) => {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      emit(Buffer.concat([...parts, chunk.subarray(start, end)]).toString('utf8'));
+      parts = [];
+      length = 0;
+      start = end + 1;
+    }
+    parts.push(chunk.subarray(start));
+    length += chunk.length - start;
+    // An answer repeats the PSBT with signatures; twice a frame is more than any.
+    if (length > 2 * FRAME_BYTES_MAX) child.kill('SIGKILL');
+  });
+  return {
+    next: async () =>
+      new Promise((resolve, reject) => {
+        const line = ready.shift();
+        if (line !== undefined) resolve(line);
+        else if (gone === undefined) waiter = { resolve, reject };
+        else reject(new GateError('VAULT_GONE', gone));
+      }),
+    end: (why) => {
+      gone = why;
+      waiter?.reject(new GateError('VAULT_GONE', why));
+      waiter = undefined;
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/** A step of a decision gives its result or a refusal. */
+import type { RefusalCode } from '../protocol/refusals.ts';
+
+export interface Refusal {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  readonly detail: string;
+}
+
+export type Decision<T> = { readonly ok: true; readonly value: T } | Refusal;
+
+const DETAIL_LENGTH_MAX = 300;
+
+export const accept = <T>(value: T): Decision<T> => ({ ok: true, value });
+
+export const refuse = (code: RefusalCode, detail: string): Refusal => ({
+  ok: false,
+  code,
+  detail: detail.slice(0, DETAIL_LENGTH_MAX),
+});

@@ -1,0 +1,178 @@
+/** The key: made inside, sealed under a passphrase, and what is derived from it. */
+import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { scrypt } from '@noble/hashes/scrypt.js';
+import { HDKey } from '@scure/bip32';
+import {
+  MalformedError,
+  encodeDocument,
+  fromHex,
+  text,
+  toHex,
+  u32,
+  type Parsed,
+  parsing,
+} from '../protocol/canonical.ts';
+import { SIGNER_ID, readHex, readNumber, readObject, readOneOf, readText } from '../protocol/json.ts';
+import { EPOCH_MAX, EVM_ADDRESS, XPUB } from '../protocol/manifest.ts';
+import { evmAddressOfKey } from './addresses.ts';
+
+/** What everybody may know of a key. */
+export interface PublicKeyRecord {
+  readonly signer: string;
+  readonly epoch: number;
+  readonly chain: 'main' | 'test';
+  /** Of the account m/48'/coin'/epoch'/2' (BIP-48, P2WSH). */
+  readonly xpub: string;
+  readonly fingerprint: string;
+  /** Of m/44'/60'/epoch'/0/0, EIP-55. */
+  readonly evmAddress: string;
+}
+
+export interface SealedKey {
+  readonly identity: PublicKeyRecord;
+  readonly salt: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+export interface OpenKey {
+  readonly identity: PublicKeyRecord;
+  readonly account: HDKey;
+  readonly evmPrivateKey: Uint8Array;
+}
+
+/** BIP-32 version bytes: xpub and tpub. */
+const versions = {
+  main: { private: 0x0488ade4, public: 0x0488b21e },
+  test: { private: 0x04358394, public: 0x043587cf },
+} as const;
+
+const ENTROPY_BYTES = 32;
+/** 128 MiB and about half a second: what a guess at the passphrase costs. */
+const SCRYPT = { N: 2 ** 17, r: 8, p: 1, dkLen: 32 } as const;
+const HARDENED = 0x80000000;
+
+/** Makes a key from fresh entropy and seals it. */
+export function makeKey(options: {
+  signer: string;
+  epoch: number;
+  chain: 'main' | 'test';
+  passphrase: string;
+  randomBytes: (length: number) => Uint8Array;
+}): { key: OpenKey; sealed: SealedKey } {
+  const entropy = options.randomBytes(ENTROPY_BYTES);
+  const key = deriveKey(entropy, options);
+  const salt = options.randomBytes(16);
+  const nonce = options.randomBytes(24);
+  const cipher = cipherOf(options.passphrase, salt, nonce, key.identity);
+  return { key, sealed: { identity: key.identity, salt, nonce, sealed: cipher.encrypt(entropy) } };
+}
+
+/** Opens a sealed key, or undefined when the passphrase is another or the file was altered. */
+export function unsealKey(sealed: SealedKey, passphrase: string): OpenKey | undefined {
+  const cipher = cipherOf(passphrase, sealed.salt, sealed.nonce, sealed.identity);
+  let entropy: Uint8Array;
+  try {
+    entropy = cipher.decrypt(sealed.sealed);
+  } catch {
+    // The cipher throws for a tag that does not fit; a wrong passphrase is an ordinary answer.
+    return undefined;
+  }
+  const key = deriveKey(entropy, sealed.identity);
+  return JSON.stringify(key.identity) === JSON.stringify(sealed.identity) ? key : undefined;
+}
+
+/** An extended public key of a chain, or undefined when the text is none. Throws never. */
+export function parseXpub(xpub: string, chain: 'main' | 'test'): HDKey | undefined {
+  try {
+    const key = HDKey.fromExtendedKey(xpub, versions[chain]);
+    return key.privateKey === null && key.depth === 4 ? key : undefined;
+  } catch {
+    // Wrong checksum, version or point: the decoder has only this way to say so.
+    return undefined;
+  }
+}
+
+/** The sealed key as the text of its file. */
+export function formatSealedKey({ identity, salt, nonce, sealed }: SealedKey): string {
+  const hexes = { salt: toHex(salt), nonce: toHex(nonce), sealed: toHex(sealed) };
+  return `${JSON.stringify({ version: 1, ...identity, ...hexes }, undefined, 2)}\n`;
+}
+
+export function parseSealedKey(value: unknown): Parsed<SealedKey> {
+  return parsing(() => {
+    const names = [
+      'version',
+      'signer',
+      'epoch',
+      'chain',
+      'xpub',
+      'fingerprint',
+      'evmAddress',
+      'salt',
+      'nonce',
+      'sealed',
+    ];
+    const file = readObject(value, 'key', names);
+    if (file['version'] !== 1) throw new MalformedError('key.version: 1 expected');
+    const identity = {
+      signer: readText(file['signer'], 'key.signer', SIGNER_ID),
+      epoch: readNumber(file['epoch'], 'key.epoch', EPOCH_MAX),
+      chain: readOneOf(file['chain'], 'key.chain', ['main', 'test'] as const),
+      xpub: readText(file['xpub'], 'key.xpub', XPUB),
+      fingerprint: toHex(readHex(file['fingerprint'], 'key.fingerprint', 4)),
+      evmAddress: readText(file['evmAddress'], 'key.evmAddress', EVM_ADDRESS),
+    };
+    return {
+      identity,
+      salt: readHex(file['salt'], 'key.salt', 16),
+      nonce: readHex(file['nonce'], 'key.nonce', 24),
+      sealed: readHex(file['sealed'], 'key.sealed', ENTROPY_BYTES + 16),
+    };
+  });
+}
+
+function deriveKey(
+  entropy: Uint8Array,
+  { signer, epoch, chain }: { signer: string; epoch: number; chain: 'main' | 'test' },
+): OpenKey {
+  const root = HDKey.fromMasterSeed(entropy, versions[chain]);
+  const coin = chain === 'main' ? 0 : 1;
+  const account = descend(root, [48 + HARDENED, coin + HARDENED, epoch + HARDENED, 2 + HARDENED]);
+  const evm = descend(root, [44 + HARDENED, 60 + HARDENED, epoch + HARDENED, 0, 0]);
+  const evmPrivateKey = privateKeyOf(evm);
+  const identity: PublicKeyRecord = {
+    signer,
+    epoch,
+    chain,
+    xpub: account.publicExtendedKey,
+    fingerprint: root.fingerprint.toString(16).padStart(8, '0'),
+    evmAddress: evmAddressOfKey(secp256k1.getPublicKey(evmPrivateKey, false)),
+  };
+  return { identity, account, evmPrivateKey };
+}
+
+export function privateKeyOf(key: HDKey): Uint8Array {
+  if (key.privateKey === null) throw new TypeError('a public key where a private one was derived');
+  return key.privateKey;
+}
+
+function descend(from: HDKey, indexes: readonly number[]): HDKey {
+  return indexes.reduce((key, index) => key.deriveChild(index), from);
+}
+
+/** The identity is authenticated with the secret: a sealed file serves one signer, epoch and chain. */
+function cipherOf(passphrase: string, salt: Uint8Array, nonce: Uint8Array, identity: PublicKeyRecord) {
+  const { signer, epoch, chain, xpub, fingerprint, evmAddress } = identity;
+  const bound = encodeDocument('portcullis/sealed-key/1', [
+    text(signer),
+    u32(epoch),
+    text(chain),
+    text(xpub),
+    fromHex(fingerprint),
+    text(evmAddress),
+  ]);
+  const password = new TextEncoder().encode(passphrase.normalize('NFKC'));
+  return xchacha20poly1305(scrypt(password, salt, SCRYPT), nonce, bound);
+}

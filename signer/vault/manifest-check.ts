@@ -1,0 +1,45 @@
+/** Whether a manifest agrees with itself and with this signer's own key, before it is pinned. */
+import type { HDKey } from '@scure/bip32';
+import { toHex } from '../protocol/canonical.ts';
+import type { Manifest } from '../protocol/manifest.ts';
+import { evmAddressHex } from './addresses.ts';
+import { refuse, type Refusal } from './decision.ts';
+import { parseXpub, type PublicKeyRecord } from './key.ts';
+
+export function checkManifest(manifest: Manifest, own: PublicKeyRecord): Refusal | undefined {
+  const bent = (detail: string): Refusal => refuse('MANIFEST_REFUSED', detail);
+  if (manifest.epoch !== own.epoch) return bent(`epoch ${manifest.epoch}, the key is of ${own.epoch}`);
+  const self = manifest.signers.find((signer) => signer.id === own.signer);
+  if (self?.xpub !== own.xpub || self.evmAddress !== own.evmAddress)
+    return bent('this signer is not in it as it is');
+  const accounts: string[] = [];
+  for (const signer of manifest.signers) {
+    const account = parseXpub(signer.xpub, own.chain);
+    if (account?.publicKey == null)
+      return bent(`${signer.id}: no extended public key of the ${own.chain} chain`);
+    accounts.push(toHex(account.publicKey));
+    if (evmAddressHex(signer.evmAddress) === undefined) return bent(`${signer.id}: evmAddress is not EIP-55`);
+  }
+  if (new Set(accounts).size !== accounts.length) return bent('two signers have one key');
+  for (const entry of manifest.bitcoin) {
+    if ((entry.chain === 'main') !== (own.chain === 'main'))
+      return bent(`${entry.network}: the key is of ${own.chain}`);
+  }
+  for (const entry of manifest.evm) {
+    const odd = [entry.vault, ...entry.tokens.map(({ token }) => token)].find(
+      (text) => evmAddressHex(text) === undefined,
+    );
+    if (odd !== undefined) return bent(`${entry.network}: ${odd} is not EIP-55`);
+    if (/^0x0+$/.test(entry.vault)) return bent(`${entry.network}: the vault is the zero address`);
+  }
+  return undefined;
+}
+
+/** The signers' accounts of a manifest that was checked. */
+export function manifestAccounts(manifest: Manifest): HDKey[] {
+  return manifest.signers.map(({ xpub }) => {
+    const account = parseXpub(xpub, xpub.startsWith('xpub') ? 'main' : 'test');
+    if (account === undefined) throw new TypeError('an extended key that passed the checks is none');
+    return account;
+  });
+}

@@ -1,0 +1,118 @@
+/** What a signer remembers, rebuilt from its journal alone. */
+import { MalformedError } from '../protocol/canonical.ts';
+import { readList, readObject, readText, type TextRule } from '../protocol/json.ts';
+import { readManifest, type Manifest } from '../protocol/manifest.ts';
+
+/** A transaction that was signed for some orders; on EVM it has no inputs and `id` is the signed digest. */
+export interface Attempt {
+  readonly id: string;
+  readonly inputs: readonly string[];
+  /** Numbers and digests of all its orders, as one text. */
+  readonly orders: string;
+}
+
+export interface OrderMemory {
+  readonly digest: string;
+  /** The network, on EVM with the vault: where the order may be paid. */
+  readonly place: string;
+  readonly attempts: Attempt[];
+}
+
+export interface Memory {
+  manifest: Manifest | undefined;
+  /** SHA-256 of the sealed key file that belongs to this journal. */
+  sealedKeyHash: string | undefined;
+  readonly orders: Map<bigint, OrderMemory>;
+  /** All attempts by place and id. */
+  readonly attempts: Map<string, Attempt>;
+}
+
+export interface SignedOrder {
+  readonly number: bigint;
+  readonly digest: string;
+}
+
+/** Body of a `bitcoin-pay` or `evm-pay` entry; `details` are for readers of the journal, not for memory. */
+export interface PayEntry {
+  readonly place: string;
+  readonly id: string;
+  readonly inputs: readonly string[];
+  readonly orders: readonly (readonly [number: string, digest: string])[];
+  readonly details: Readonly<Record<string, string | number>>;
+}
+
+export function emptyMemory(): Memory {
+  return { manifest: undefined, sealedKeyHash: undefined, orders: new Map(), attempts: new Map() };
+}
+
+export function payEntry(options: {
+  place: string;
+  id: string;
+  inputs: readonly string[];
+  orders: readonly SignedOrder[];
+  details: Readonly<Record<string, string | number>>;
+}): PayEntry {
+  return {
+    ...options,
+    orders: options.orders.map((order) => [order.number.toString(), order.digest] as const),
+  };
+}
+
+/** Takes one journal entry into memory. Throws MalformedError for an entry that it does not understand. */
+export function remember(memory: Memory, kind: string, body: unknown): void {
+  switch (kind) {
+    case 'key':
+      memory.sealedKeyHash = readText(
+        readObject(body, 'key', ['sealedKeyHash', 'xpub'])['sealedKeyHash'],
+        'key',
+        HASH,
+      );
+      return;
+    case 'manifest':
+      memory.manifest = readManifest(readObject(body, 'body', ['manifest'])['manifest']);
+      return;
+    case 'bitcoin-pay':
+    case 'evm-pay':
+      rememberPay(memory, body);
+      return;
+    case 'refusal':
+    case 'note':
+      return;
+    default:
+      throw new MalformedError('an entry of an unknown kind');
+  }
+}
+
+/** How orders are named together, to compare what a transaction was signed for. */
+export const orderList = (orders: readonly SignedOrder[]): string =>
+  orders
+    .map((order) => `${order.number}:${order.digest}`)
+    .toSorted()
+    .join(' ');
+
+export const attemptKey = (place: string, id: string): string => `${place} ${id}`;
+
+const HASH: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+const OUTPOINT: TextRule = { lengthMax: 75, pattern: /^[0-9a-f]{64}:[0-9]{1,10}$/ };
+const PLACE: TextRule = { lengthMax: 90, pattern: /^[!-~]+( 0x[0-9a-fA-F]{40})?$/ };
+const NUMBER: TextRule = { lengthMax: 20, pattern: /^(0|[1-9][0-9]*)$/ };
+
+function rememberPay(memory: Memory, body: unknown): void {
+  const entry = readObject(body, 'body', ['place', 'id', 'inputs', 'orders', 'details']);
+  const place = readText(entry['place'], 'place', PLACE);
+  const id = readText(entry['id'], 'id', HASH);
+  const inputs = readList(entry['inputs'], 'inputs', { min: 0, max: 1000 }, (item, path) =>
+    readText(item, path, OUTPOINT),
+  );
+  const orders = readList(entry['orders'], 'orders', { min: 1, max: 1000 }, (item, path): SignedOrder => {
+    const [number, digest] = readList(item, path, { min: 2, max: 2 }, (part) => part);
+    return { number: BigInt(readText(number, path, NUMBER)), digest: readText(digest, path, HASH) };
+  });
+  const attempt: Attempt = { id, inputs, orders: orderList(orders) };
+  memory.attempts.set(attemptKey(place, id), attempt);
+  for (const { number, digest } of orders) {
+    const known = memory.orders.get(number);
+    if (known === undefined) memory.orders.set(number, { digest, place, attempts: [attempt] });
+    else known.attempts.push(attempt);
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The vault: holds one key share, decides for itself, journals, then signs. It has no network; one line of JSON
+ * comes in, one goes out, one at a time. Refusals are answers; a VaultFault stops the process.
+ */
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { toHex } from '../protocol/canonical.ts';
+import {
+  parseMakeKey,
+  parseManifestRequest,
+  parsePassphrase,
+  parseSignRequest,
+  calls,
+  type Call,
+  type Identity,
+  type Refused,
+  type SignAnswer,
+  type Status,
+} from '../protocol/messages.ts';
+import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
+import { decideBitcoinPay, signBitcoinPay } from './bitcoin-pay.ts';
+import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import { decideEvmPay, signEvmPay } from './evm-pay.ts';
+import { VaultFault } from './fault.ts';
+import { openJournal, type Journal } from './journal.ts';
+import { formatSealedKey, makeKey, parseSealedKey, unsealKey, type OpenKey, type SealedKey } from './key.ts';
+import { checkManifest, manifestAccounts } from './manifest-check.ts';
+import { emptyMemory, remember, type Memory } from './memory.ts';
+import { openRefusalLog, type RefusalLog } from './refusal-log.ts';
+
+export const KEY_FILE = 'key.json';
+
+/** How far the clock may stand before the last entry: corrections by a second are ordinary. */
+const CLOCK_SKEW_MAX_MS = 60_000;
+
+export interface VaultContext {
+  readonly signer: string;
+  readonly folder: string;
+  /** Unix milliseconds. */
+  readonly nowMs: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+export interface Vault {
+  /** Answers one request frame, a line without its newline. Throws VaultFault when the process must stop. */
+  handle(line: string): string;
+  /** The answer to a line that was longer than a frame may be. */
+  refuseOversized(): string;
+  close(): void;
+}
+
+interface State {
+  readonly context: VaultContext;
+  readonly memory: Memory;
+  readonly journal: Journal;
+  readonly refusals: RefusalLog;
+  sealed: SealedKey | undefined;
+  open: { readonly key: OpenKey; readonly keys: BitcoinKeys } | undefined;
+  wallet: BitcoinWallet | undefined;
+}
+
+type Answer = Identity | Status | SignAnswer | Refused;
+
+/** Opens the data folder: verifies the journal and rebuilds memory from it. Throws VaultFault. */
+export function openVault(context: VaultContext): Vault {
+  const memory = emptyMemory();
+  const journal = openJournal({ ...context, apply: (kind, body) => remember(memory, kind, body) });
+  const refusals = openRefusalLog(journal, context.nowMs);
+  const sealed = readSealedKey(context, memory);
+  const state: State = { context, memory, journal, refusals, sealed, open: undefined, wallet: undefined };
+  state.wallet = walletOf(memory);
+  return {
+    handle: (line) => handle(state, line),
+    refuseOversized: () => frame(0, answerRefusal(state, refuse('FRAME_TOO_LARGE', 'longer than a frame'))),
+    close: () => journal.close(),
+  };
+}
+
+function handle(state: State, line: string): string {
+  const request = parseFrame(line);
+  if (request === undefined) return frame(0, answerRefusal(state, refuse('MALFORMED', 'not a frame')));
+  const { id, call, body } = request;
+  const known = calls.find((name) => name === call);
+  const decision = known === undefined ? refuse('UNKNOWN_CALL', 'no such call') : answers[known](state, body);
+  if (decision.ok) return frame(id, decision.value);
+  if (call !== 'identity') state.refusals.write(known ?? 'unknown', decision);
+  return frame(id, answerRefusal(state, decision));
+}
+
+const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<Answer>>> = {
+  identity: (state) => identity(state),
+  status: (state) => accept(status(state)),
+  'make-key': make,
+  unseal,
+  manifest: pinManifest,
+  sign,
+};
+
+function sign(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseSignRequest(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { memory, journal, open, wallet, context } = state;
+  const manifest = memory.manifest;
+  if (open === undefined) return missingKey(state);
+  if (manifest === undefined || wallet === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const nowMs = context.nowMs();
+  if (nowMs + CLOCK_SKEW_MAX_MS < journal.lastAtMs()) return refuse('CLOCK_BACKWARDS', `it is ${nowMs}`);
+  const request = parsed.value;
+  const { epoch, threshold } = manifest;
+  if (request.epoch !== epoch) return refuse('WRONG_EPOCH', `the pinned epoch is ${epoch}`);
+  if (request.type === 'bitcoin-pay') {
+    const entry = manifest.bitcoin.find((candidate) => candidate.network === request.network);
+    if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
+    const decision = decideBitcoinPay(request, { epoch, threshold, entry, nowMs }, wallet, memory);
+    if (!decision.ok) return decision;
+    if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
+    const psbt = signBitcoinPay(request, decision.value.transaction, open.keys);
+    return accept({ ok: true, signer: context.signer, psbt, journal: journal.head() });
+  }
+  const entry = manifest.evm.find((candidate) => candidate.network === request.network);
+  if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
+  const decision = decideEvmPay(request, { epoch, entry, nowMs }, memory);
+  if (!decision.ok) return decision;
+  if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
+  const signature = signEvmPay(decision.value.digest, open.key.evmPrivateKey);
+  const address = open.key.identity.evmAddress;
+  return accept({ ok: true, signer: context.signer, signature, address, journal: journal.head() });
+}
+
+function make(state: State, body: unknown): Decision<Identity> {
+  const parsed = parseMakeKey(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  if (state.sealed !== undefined) return refuse('KEY_EXISTS', 'it is never overwritten');
+  if (state.memory.sealedKeyHash !== undefined) return refuse('KEY_LOST', 'its file is gone');
+  const { signer, folder, randomBytes } = state.context;
+  const { key, sealed } = makeKey({ ...parsed.value, signer, randomBytes });
+  const text = formatSealedKey(sealed);
+  // The journal first: a key file that the journal does not know is never used.
+  state.journal.append('key', { sealedKeyHash: hashOf(text), xpub: key.identity.xpub });
+  const { O_WRONLY, O_CREAT, O_EXCL, O_SYNC } = constants;
+  const file = openSync(join(folder, KEY_FILE), O_WRONLY | O_CREAT | O_EXCL | O_SYNC, 0o400);
+  writeSync(file, text);
+  closeSync(file);
+  state.sealed = sealed;
+  state.open = { key, keys: openKeys(key.account) };
+  return identity(state);
+}
+
+function unseal(state: State, body: unknown): Decision<Identity> {
+  const parsed = parsePassphrase(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  if (state.sealed === undefined) return missingKey(state);
+  const key = unsealKey(state.sealed, parsed.value);
+  if (key === undefined) return refuse('WRONG_PASSPHRASE', 'it does not open the key');
+  state.open ??= { key, keys: openKeys(key.account) };
+  return identity(state);
+}
+
+function pinManifest(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseManifestRequest(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  if (state.sealed === undefined) return missingKey(state);
+  const { memory, journal, context } = state;
+  const manifest = parsed.value;
+  const done = { ok: true, signer: context.signer } as const;
+  if (memory.manifest !== undefined) {
+    return JSON.stringify(memory.manifest) === JSON.stringify(manifest)
+      ? accept({ ...done, journal: journal.head() })
+      : refuse('MANIFEST_PINNED', `epoch ${memory.manifest.epoch}`);
+  }
+  const bent = checkManifest(manifest, state.sealed.identity);
+  if (bent !== undefined) return bent;
+  journal.append('manifest', { manifest });
+  state.wallet = walletOf(memory);
+  return accept({ ...done, journal: journal.head() });
+}
+
+function identity({ sealed, open, context }: State): Decision<Identity> {
+  if (sealed === undefined) return refuse('NO_KEY', 'make one first');
+  const { signer: _, ...rest } = sealed.identity;
+  return accept({ ok: true, signer: context.signer, sealed: open === undefined, ...rest });
+}
+
+function status({ open, memory, journal, context }: State): Status {
+  const sealed = open === undefined;
+  const ready = !sealed && memory.manifest !== undefined;
+  return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready };
+}
+
+function missingKey({ sealed, memory }: State): Refusal {
+  if (sealed !== undefined) return refuse('SEALED', 'unseal first');
+  return memory.sealedKeyHash === undefined
+    ? refuse('NO_KEY', 'make one first')
+    : refuse('KEY_LOST', 'its file is gone');
+}
+
+function walletOf({ manifest }: Memory): BitcoinWallet | undefined {
+  return manifest === undefined ? undefined : openWallet(manifestAccounts(manifest), manifest.threshold);
+}
+
+/** The sealed key, if the file is the one that the journal knows. */
+function readSealedKey({ folder, signer }: VaultContext, memory: Memory): SealedKey | undefined {
+  const path = join(folder, KEY_FILE);
+  if (!existsSync(path)) return undefined;
+  const text = readFileSync(path, 'utf8');
+  if (hashOf(text) !== memory.sealedKeyHash) {
+    throw new VaultFault('KEY_FILE_BROKEN', `${KEY_FILE} is not the one that the journal knows`);
+  }
+  const parsed = parseSealedKey(JSON.parse(text));
+  if (!parsed.ok || parsed.value.identity.signer !== signer) {
+    throw new VaultFault('KEY_FILE_BROKEN', `${KEY_FILE} is not this signer's`);
+  }
+  return parsed.value;
+}
+
+const hashOf = (text: string): string => toHex(sha256(new TextEncoder().encode(text)));
+
+const answerRefusal = ({ context }: State, { code, detail }: Refusal): Refused => ({
+  ok: false,
+  signer: context.signer,
+  code,
+  detail,
+});
+
+const frame = (id: number, answer: Answer): string => JSON.stringify({ id, answer });
+
+function parseFrame(line: string): { id: number; call: unknown; body: unknown } | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // JSON.parse has no other way to say that the text is none.
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || !('id' in value && 'call' in value && 'body' in value))
+    return undefined;
+  const { id, call, body } = value;
+  return Number.isSafeInteger(id) && Object.keys(value).length === 3
+    ? { id: id as number, call, body }
+    : undefined;
+}
