@@ -190,6 +190,16 @@ describe('a whole EVM system', { concurrency: false }, () => {
     assert.equal(await client.getBalance({ address: next }), 7n);
     await asOperators(system.registry, move(system.vault));
     assert.equal(await destination(), system.vault);
+
+    const persist = { abi: depositFactoryAbi, functionName: 'makePersistent', args: [[salt]] } as const;
+    await asOperators(system.factory, encodeFunctionData(persist));
+    assert.notEqual(await client.getCode({ address: deposit }), undefined);
+    const before = await client.getBalance({ address: system.vault });
+    for (const round of [1n, 2n]) {
+      await send({ to: deposit, valueWei: 11n });
+      await send({ to: system.factory, data: flush });
+      assert.equal(await client.getBalance({ address: system.vault }), before + 11n * round);
+    }
   });
 
   async function admitByTimelock(vault: Address): Promise<void> {

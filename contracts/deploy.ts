@@ -107,7 +107,7 @@ export async function deployEvmSystem(input: EvmSystemInput): Promise<EvmSystem>
     data: encodeFunctionData({
       abi: vaultRegistryAbi,
       functionName: 'initialize',
-      args: [cold, owner, operators, guardians, vault],
+      args: [cold, owner, operators, guardians, vault, [tokens.USDT, tokens.USDC]],
     }),
   });
   const codeHashes = {

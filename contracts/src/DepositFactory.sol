@@ -8,6 +8,7 @@ interface IVaultRegistry {
     function destination() external view returns (address);
     function owner() external view returns (address);
     function operators() external view returns (address);
+    function isToken(address token) external view returns (bool);
 }
 
 /// @title Deposit addresses that have no key
@@ -49,6 +50,8 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
     error NotCurrentDeposit(address caller);
     error SizeInvalid();
     error TokenInvalid();
+    error CallerNotPlain();
+    error TokenNotListed(address token);
 
     constructor(IVaultRegistry registry) {
         REGISTRY = registry;
@@ -56,6 +59,10 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
 
     /// @notice Delivers the ETH and all named tokens of each address. Anybody may call: there is only one
     /// place where it can go. One create moves everything of an address, so a salt named twice fails once.
+    /// @dev ETH that reaches an address after it destroyed itself, in that same transaction, is burnt at the end
+    /// of it (EIP-6780). So nothing of a stranger's may run after a sweep: the caller is a plain account and not
+    /// a contract, which could trigger somebody's payment next, and a token that the registry does not list is
+    /// swept from one address at a time, since its code could do so between two. Forwarders know no such danger.
     function flush(bytes32[] calldata salts, address[] calldata tokens) external nonReentrant {
         _flush(salts, tokens, TOKEN_GAS_DEFAULT);
     }
@@ -118,6 +125,7 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
     function _flush(bytes32[] calldata salts, address[] calldata tokens, uint256 tokenGas) private {
         if (salts.length == 0 || salts.length > SALTS_MAX || tokens.length > TOKENS_MAX) revert SizeInvalid();
         bool persistent = persistentByDefault;
+        if (!persistent) _checkNothingFollows(salts.length, tokens);
         _begin(persistent, tokenGas, tokens);
         for (uint256 i = 0; i < salts.length; ++i) {
             address deposit = addressOf(salts[i]);
@@ -130,6 +138,16 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
             _deliver(deposit);
         }
         _end();
+    }
+
+    function _checkNothingFollows(uint256 saltCount, address[] calldata tokens) private view {
+        // A delegated account (EIP-7702) has code, and could go on after this call.
+        // solhint-disable-next-line avoid-tx-origin
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert CallerNotPlain();
+        if (saltCount == 1) return;
+        for (uint256 i = 0; i < tokens.length; ++i) {
+            if (!REGISTRY.isToken(tokens[i])) revert TokenNotListed(tokens[i]);
+        }
     }
 
     function _begin(bool persistent, uint256 tokenGas, address[] memory tokens) private {

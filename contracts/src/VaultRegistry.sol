@@ -18,11 +18,14 @@ contract VaultRegistry {
     address public owner;
     address public operators;
     mapping(address candidate => bool) public isAdmitted;
+    /// @notice Tokens known to run no stranger's code: the factory sweeps them from many addresses at once.
+    mapping(address token => bool) public isToken;
     MemberSet.Set private _guardians;
 
     event DestinationChanged(address indexed from, address indexed to, address indexed by);
     event DestinationAdmitted(address indexed destination);
     event DestinationRevoked(address indexed destination);
+    event TokenListed(address indexed token, bool listed);
     event ColdChanged(address indexed from, address indexed to);
     event OwnerChanged(address indexed from, address indexed to);
     event OperatorsChanged(address indexed from, address indexed to);
@@ -53,12 +56,14 @@ contract VaultRegistry {
     /// @notice Once, by the fixed initializer: nobody can run ahead of it with roles of their own.
     /// @param guardians_ everybody who may send deposits to COLD, signers included
     /// @param vault the first destination
+    /// @param tokens the first listed tokens
     function initialize(
         address cold_,
         address owner_,
         address operators_,
         address[] calldata guardians_,
-        address vault
+        address vault,
+        address[] calldata tokens
     ) external {
         if (msg.sender != INITIALIZER) revert NotAllowed(msg.sender);
         if (owner != address(0)) revert AlreadyInitialized();
@@ -68,6 +73,9 @@ contract VaultRegistry {
         _guardians.addAll(guardians_);
         _admit(cold_);
         if (vault != cold_) _admit(vault);
+        for (uint256 i = 0; i < tokens.length; ++i) {
+            _listToken(tokens[i], true);
+        }
         cold = cold_;
         destination = vault;
         emit OwnerChanged(address(0), owner_);
@@ -100,6 +108,10 @@ contract VaultRegistry {
         if (candidate == cold || candidate == destination) revert InUse(candidate);
         isAdmitted[candidate] = false;
         emit DestinationRevoked(candidate);
+    }
+
+    function listToken(address token, bool listed) external onlyOperators {
+        _listToken(token, listed);
     }
 
     function setCold(address candidate) external onlyOwner {
@@ -136,6 +148,11 @@ contract VaultRegistry {
 
     function guardians() external view returns (address[] memory) {
         return _guardians.members;
+    }
+
+    function _listToken(address token, bool listed) private {
+        isToken[token] = listed;
+        emit TokenListed(token, listed);
     }
 
     function _admit(address candidate) private {

@@ -26,12 +26,14 @@ contract DepositFactoryTest is Kit {
     function setUp() public {
         (_cold, _vault) = (address(new Box()), address(new Box()));
         _registry = _newRegistry();
-        _registry.initialize(_cold, address(this), address(this), list(GUARDIAN), _vault);
+        _registry.initialize(_cold, address(this), address(this), list(GUARDIAN), _vault, new address[](0));
         _factory = _newFactory(_registry);
         _usdt = TestUSDT(make("TestUSDT.sol:TestUSDT", ""));
         _usdc = TestUSDC(make("TestUSDC.sol:TestUSDC", ""));
         _usdc.initialize(address(this));
         _usdt.issue(1e18);
+        _registry.listToken(address(_usdt), true);
+        _registry.listToken(address(_usdc), true);
         vm.deal(address(this), 1000 ether);
     }
 
@@ -75,7 +77,7 @@ contract DepositFactoryTest is Kit {
         _fund(1, 1 ether, 5e6, 0);
         vm.prank(GUARDIAN);
         _registry.failover();
-        vm.prank(STRANGER);
+        vm.prank(STRANGER, STRANGER);
         _factory.flush(_salts(1), _tokens());
         eq(_cold.balance, 1 ether, "ETH");
         eq(_usdt.balanceOf(_cold), 5e6, "USDT");
@@ -119,9 +121,34 @@ contract DepositFactoryTest is Kit {
             _fund(i, 1 ether, 0, 0);
         }
         BurningToken token = new BurningToken(_factory);
+        _registry.listToken(address(token), true); // by mistake: the lock must hold all the same
         _flush(_salts(3), list(address(token)));
         yes(token.wasRefused(), "the token did try");
         eq(_vault.balance, 3 ether, "all of it is in the vault");
+    }
+
+    /// ETH that arrives after the sweep in its transaction is burnt, so nobody may arrange for that.
+    function test_nothingCanFollowASweepInItsTransaction() public {
+        address deposit = _fund(1, 1 ether, 0, 0);
+        FlushThenPay griefer = new FlushThenPay();
+        vm.expectRevert(DepositFactory.CallerNotPlain.selector);
+        griefer.run{value: 1 ether}(_factory, _salts(1), payable(deposit));
+        vm.prank(address(griefer), address(griefer)); // as a delegated account would look
+        vm.expectRevert(DepositFactory.CallerNotPlain.selector);
+        _factory.flush(_salts(1), new address[](0));
+        address unlisted = address(new BurningToken(_factory));
+        _fund(2, 1 ether, 0, 0);
+        vm.prank(STRANGER, STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(DepositFactory.TokenNotListed.selector, unlisted));
+        _factory.flush(_salts(2), list(unlisted));
+        _flush(_salts(1), list(unlisted));
+        eq(_vault.balance, 1 ether, "one at a time");
+        _factory.setPersistentByDefault(true);
+        bytes32[] memory fresh = new bytes32[](1);
+        fresh[0] = bytes32(uint256(9));
+        deposit = _factory.addressOf(fresh[0]);
+        griefer.run{value: 1 ether}(_factory, fresh, payable(deposit));
+        eq(deposit.balance, 1 ether, "a forwarder keeps what follows");
     }
 
     function testFuzz_hostileTokensBlockNothing(uint8[6] memory habits, uint8 order) public {
@@ -134,11 +161,12 @@ contract DepositFactoryTest is Kit {
             for (uint256 salt = 1; salt <= 3; ++salt) {
                 token.mint(_factory.addressOf(bytes32(salt)), 100);
             }
+            _registry.listToken(address(token), true); // by mistake
             tokens[(i + order) % 8] = address(token);
         }
         tokens[uint256(6 + uint256(order)) % 8] = address(_usdt);
         tokens[uint256(7 + uint256(order)) % 8] = address(_usdc);
-        vm.prank(STRANGER);
+        vm.prank(STRANGER, STRANGER);
         _factory.flush{gas: 16_000_000}(_salts(3), tokens);
         eq(_vault.balance, 3 ether, "ETH");
         eq(_usdt.balanceOf(_vault), 15e6, "USDT");
@@ -154,6 +182,7 @@ contract DepositFactoryTest is Kit {
             _fund(i + 1, amount, 0, 0);
             total += amount;
         }
+        vm.prank(STRANGER, STRANGER);
         try _factory.flush{gas: bound(gasLimit, 30_000, 900_000)}(_salts(4), _tokens()) {} catch {}
         uint256 waiting;
         for (uint256 i = 1; i <= 4; ++i) {
@@ -193,19 +222,24 @@ contract DepositFactoryTest is Kit {
     }
 
     function test_refusals() public {
+        vm.prank(STRANGER, STRANGER);
         vm.expectRevert(DepositFactory.SizeInvalid.selector);
         _factory.flush(new bytes32[](0), _tokens());
+        vm.prank(STRANGER, STRANGER);
         vm.expectRevert(DepositFactory.SizeInvalid.selector);
         _factory.flush(new bytes32[](201), _tokens());
+        vm.prank(STRANGER, STRANGER);
         vm.expectRevert(DepositFactory.SizeInvalid.selector);
         _factory.flush(_salts(1), new address[](17));
+        vm.prank(STRANGER, STRANGER);
         vm.expectRevert(DepositFactory.TokenInvalid.selector);
         _factory.flush(_salts(1), list(address(0)));
         vm.expectRevert(abi.encodeWithSelector(DepositFactory.NotCurrentDeposit.selector, address(this)));
         _factory.report(new uint256[](0), 1);
         DepositFactory orphan = _newFactory(_newRegistry());
+        vm.prank(STRANGER, STRANGER);
         vm.expectRevert(DepositFactory.NoDestination.selector);
-        orphan.flush(_salts(1), _tokens());
+        orphan.flush(_salts(1), new address[](0));
         bytes[2] memory calls = [
             abi.encodeCall(_factory.makePersistent, (_salts(1))),
             abi.encodeCall(_factory.setPersistentByDefault, (true))
@@ -247,7 +281,7 @@ contract DepositFactoryTest is Kit {
     }
 
     function _flush(bytes32[] memory salts, address[] memory tokens) private {
-        vm.prank(STRANGER);
+        vm.prank(STRANGER, STRANGER);
         _factory.flush(salts, tokens);
     }
 
@@ -260,5 +294,14 @@ contract DepositFactoryTest is Kit {
 
     function _tokens() private view returns (address[] memory) {
         return list(address(_usdt), address(_usdc));
+    }
+}
+
+/// @notice Sweeps an address and pays it in the same transaction.
+contract FlushThenPay {
+    function run(DepositFactory factory, bytes32[] calldata salts, address payable deposit) external payable {
+        factory.flush(salts, new address[](0));
+        (bool ok,) = deposit.call{value: msg.value}("");
+        require(ok, "paid");
     }
 }

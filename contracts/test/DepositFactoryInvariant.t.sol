@@ -29,7 +29,7 @@ contract DepositHistory is Kit {
         _destinations = [address(new Box()), address(new Box())];
         _registry = VaultRegistry(make("VaultRegistry.sol:VaultRegistry", abi.encode(address(this))));
         _registry.initialize(
-            _destinations[0], address(this), address(this), list(GUARDIAN), _destinations[1]
+            _destinations[0], address(this), address(this), list(GUARDIAN), _destinations[1], new address[](0)
         );
         _factory = DepositFactory(make("DepositFactory.sol:DepositFactory", abi.encode(_registry)));
         _usdt = TestUSDT(make("TestUSDT.sol:TestUSDT", ""));
@@ -42,6 +42,9 @@ contract DepositHistory is Kit {
             address(new HostileToken(HostileToken.Habit.LiesAboutBalance, _factory)),
             address(0xdead)
         ];
+        for (uint256 i = 0; i < 6; ++i) {
+            _registry.listToken(_named[i], true); // by mistake, so that the rest of the code has to hold
+        }
     }
 
     function deposit(uint256 seed) external {
@@ -60,7 +63,8 @@ contract DepositHistory is Kit {
         address[] memory tokens = list(_named[(seed >> 100) % 6], _named[(seed >> 110) % 6]);
         (uint256[2] memory eth, uint256[2] memory usdt) = _balances();
         uint256 current = _registry.destination() == _destinations[0] ? 0 : 1;
-        vm.prank(address(uint160(0xabc000 + seed % 1000)));
+        address caller = address(uint160(0xabc000 + seed % 1000));
+        vm.prank(caller, caller);
         _factory.flush{gas: 200_000 + (seed >> 128) % 10_000_000}(salts, tokens);
         (uint256[2] memory ethLater, uint256[2] memory usdtLater) = _balances();
         _ethDelivered[current] += ethLater[current] - eth[current];

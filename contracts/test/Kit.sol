@@ -12,8 +12,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function prank(address sender) external;
-    function startPrank(address sender) external;
-    function stopPrank() external;
+    function prank(address sender, address origin) external;
     function deal(address account, uint256 balance) external;
     function warp(uint256 timestamp) external;
     function expectRevert() external;

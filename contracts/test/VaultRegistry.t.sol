@@ -20,31 +20,31 @@ contract VaultRegistryTest is Kit {
     function setUp() public {
         (_cold, _vault, _next) = (address(new Box()), address(new Box()), address(new Box()));
         _registry = _new();
-        _registry.initialize(_cold, OWNER, OPERATORS, list(GUARDIAN), _vault);
+        _registry.initialize(_cold, OWNER, OPERATORS, list(GUARDIAN), _vault, new address[](0));
     }
 
     function test_initializesOnceAndByTheInitializerAlone() public {
         VaultRegistry fresh = _new();
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(VaultRegistry.NotAllowed.selector, STRANGER));
-        fresh.initialize(_cold, STRANGER, STRANGER, list(STRANGER), _vault);
+        fresh.initialize(_cold, STRANGER, STRANGER, list(STRANGER), _vault, new address[](0));
         vm.expectRevert(VaultRegistry.AlreadyInitialized.selector);
-        _registry.initialize(_cold, OWNER, OPERATORS, list(GUARDIAN), _vault);
+        _registry.initialize(_cold, OWNER, OPERATORS, list(GUARDIAN), _vault, new address[](0));
         vm.expectRevert(VaultRegistry.AddressInvalid.selector);
-        fresh.initialize(STRANGER, OWNER, OPERATORS, list(GUARDIAN), _vault);
+        fresh.initialize(STRANGER, OWNER, OPERATORS, list(GUARDIAN), _vault, new address[](0));
     }
 
     /// Every call that changes anything, by every kind of caller.
     function test_everyCallByEveryCaller() public {
         address[4] memory callers = [STRANGER, GUARDIAN, OPERATORS, OWNER];
-        for (uint256 i = 0; i < 9; ++i) {
+        for (uint256 i = 0; i < 10; ++i) {
             for (uint256 c = 0; c < callers.length; ++c) {
                 setUp();
                 if (i == 2) _admit(_next);
                 vm.prank(callers[c]);
                 (bool ok,) = address(_registry).call(_call(i));
-                // 0 is failover; 1 to 3 are OPERATORS'; the rest are OWNER's alone.
-                bool wanted = i == 0 ? c > 0 : i <= 3 ? c > 1 : c == 3;
+                // 0 is failover; 1 to 4 are OPERATORS'; the rest are OWNER's alone.
+                bool wanted = i == 0 ? c > 0 : i <= 4 ? c > 1 : c == 3;
                 yes(ok == wanted, string(abi.encodePacked("call ", bytes1(uint8(48 + i)), bytes1(uint8(48 + c)))));
             }
         }
@@ -109,10 +109,11 @@ contract VaultRegistryTest is Kit {
         if (which == 1) return abi.encodeCall(_registry.setDestination, (_cold));
         if (which == 2) return abi.encodeCall(_registry.revoke, (_next));
         if (which == 3) return abi.encodeCall(_registry.removeGuardian, (GUARDIAN));
-        if (which == 4) return abi.encodeCall(_registry.admit, (_next));
-        if (which == 5) return abi.encodeCall(_registry.setCold, (_vault));
-        if (which == 6) return abi.encodeCall(_registry.setOwner, (STRANGER));
-        if (which == 7) return abi.encodeCall(_registry.setOperators, (STRANGER));
+        if (which == 4) return abi.encodeCall(_registry.listToken, (_next, true));
+        if (which == 5) return abi.encodeCall(_registry.admit, (_next));
+        if (which == 6) return abi.encodeCall(_registry.setCold, (_vault));
+        if (which == 7) return abi.encodeCall(_registry.setOwner, (STRANGER));
+        if (which == 8) return abi.encodeCall(_registry.setOperators, (STRANGER));
         return abi.encodeCall(_registry.addGuardian, (STRANGER));
     }
 }
