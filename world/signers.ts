@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:https';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identityIn, type Identity } from './certificates.ts';
+import type { SignerPublic } from './configuration.ts';
+import type { WorldFolder } from './folder.ts';
+import { freePort } from './parts/process.ts';
+import { supervise, type Supervised } from './supervisor.ts';
+
+/** One signer of the local system: a gate with its vault behind it, unsealed by us in the operators' place. */
+export interface LocalSigner extends SignerPublic {
+  readonly url: string;
+  readonly port: number;
+  readonly certificateFile: string;
+  /** The gate's process; the vault is its child. */
+  readonly process: Supervised;
+  /** Its key and journal. */
+  readonly dataFolder: string;
+  readonly ask: (method: 'GET' | 'POST', path: string, body?: object) => Promise<Record<string, unknown>>;
+  /** Opens the sealed key, as operators do after every start. */
+  readonly unseal: () => Promise<void>;
+}
+
+export interface LocalSigners {
+  readonly all: readonly LocalSigner[];
+  /** Has every signer pin the manifest; the same again changes nothing. */
+  readonly pin: (manifest: object) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+const SIGNER_IDS = ['a', 'b', 'c'];
+const EPOCH = 1;
+const READY_WITHIN_MS = 60_000;
+/** A signer that came back sealed is unsealed within this. */
+const LOOK_EVERY_MS = 1000;
+
+/** Starts three signers; the first time each makes its key inside itself, sealed under a passphrase of its own. */
+export async function startSigners(options: {
+  readonly folder: WorldFolder;
+  readonly client: Identity;
+  readonly ports?: readonly number[] | undefined;
+}): Promise<LocalSigners> {
+  const all = await Promise.all(
+    SIGNER_IDS.map((id, i) => startSigner({ ...options, id, port: options.ports?.[i] })),
+  );
+  const watch = setInterval(() => {
+    for (const signer of all) void signer.unseal().catch(() => {});
+  }, LOOK_EVERY_MS);
+  return {
+    all,
+    pin: async (manifest) => {
+      for (const signer of all) requireOk(signer.id, await signer.ask('POST', '/v1/manifest', { manifest }));
+    },
+    stop: async () => {
+      clearInterval(watch);
+      await Promise.all(all.map((signer) => signer.process.stop()));
+    },
+  };
+}
+
+async function startSigner(options: {
+  readonly folder: WorldFolder;
+  readonly client: Identity;
+  readonly id: string;
+  readonly port: number | undefined;
+}): Promise<LocalSigner> {
+  const { folder, client, id } = options;
+  const home = folder.at('signers', id);
+  const dataFolder = join(home, 'data');
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+  const server = await identityIn(home, `signer-${id}`);
+  const port = options.port ?? (await freePort());
+  const configFile = join(home, 'gate.json');
+  const near = (path: string): string => relative(home, path);
+  await writeFile(
+    configFile,
+    JSON.stringify({
+      signer: id,
+      listen: { host: '127.0.0.1', port },
+      tls: {
+        key: near(server.keyFile),
+        cert: near(server.certificateFile),
+        clientCa: near(client.certificateFile),
+      },
+      clients: [client.fingerprint],
+      data: near(dataFolder),
+    }),
+  );
+  const gate = supervise({
+    name: `signer-${id}`,
+    main: 'signer/gate/main.ts',
+    args: [configFile],
+    env: {},
+    logFile: folder.at('log', `signer-${id}.log`),
+  });
+  const url = `https://127.0.0.1:${port}`;
+  const ask = asker(url, server, client);
+  await answering(id, ask);
+  const passphrase = await passphraseOf(folder, id);
+  const identity = await unsealed(id, ask, passphrase);
+  return {
+    id,
+    url,
+    port,
+    certificateFile: server.certificateFile,
+    process: gate,
+    dataFolder,
+    ask,
+    xpub: String(identity['xpub']),
+    evmAddress: String(identity['evmAddress']),
+    unseal: async () => {
+      const status = await ask('GET', '/v1/status');
+      if (status['sealed'] === true) requireOk(id, await ask('POST', '/v1/unseal', { passphrase }));
+    },
+  };
+}
+
+async function unsealed(
+  id: string,
+  ask: LocalSigner['ask'],
+  passphrase: string,
+): Promise<Record<string, unknown>> {
+  const identity = await ask('GET', '/v1/identity');
+  if (identity['ok'] !== true) {
+    return requireOk(id, await ask('POST', '/v1/make-key', { passphrase, epoch: EPOCH, chain: 'test' }));
+  }
+  if (identity['sealed'] === true) requireOk(id, await ask('POST', '/v1/unseal', { passphrase }));
+  return identity;
+}
+
+function requireOk(id: string, answer: Record<string, unknown>): Record<string, unknown> {
+  if (answer['ok'] === true) return answer;
+  throw new Error(`Signer ${id}: ${String(answer['code'])} ${String(answer['detail'])}`);
+}
+
+/** Mutual TLS with both ends pinned: the answer comes from this signer's certificate or not at all. */
+function asker(url: string, server: Identity, client: Identity): LocalSigner['ask'] {
+  const agent = new Agent({
+    keepAlive: true,
+    ca: readFileSync(server.certificateFile),
+    cert: readFileSync(client.certificateFile),
+    key: readFileSync(client.keyFile),
+    minVersion: 'TLSv1.3',
+  });
+  return (method, path, body) =>
+    new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const outgoing = request(`${url}${path}`, { agent, method, headers }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () => {
+          try {
+            resolve(JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>);
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+      outgoing.on('error', reject);
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+}
+
+async function answering(id: string, ask: LocalSigner['ask']): Promise<void> {
+  const deadline = performance.now() + READY_WITHIN_MS;
+  for (;;) {
+    const answer = await ask('GET', '/livez').catch(() => undefined);
+    if (answer?.['ok'] === true) return;
+    if (performance.now() > deadline) throw new Error(`Signer ${id} did not answer: see its log`);
+    await sleep(50);
+  }
+}
+
+async function passphraseOf(folder: WorldFolder, id: string): Promise<string> {
+  const path = folder.at('secrets', `signer-${id}.passphrase`);
+  if (!existsSync(path)) await writeFile(path, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  return readFileSync(path, 'utf8');
+}
