@@ -24,6 +24,11 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
     uint256 public constant TOKENS_MAX = 16;
     /// USDT and USDC need up to 65k. A caller may give more, see flushWithGas.
     uint256 public constant TOKEN_GAS_DEFAULT = 200_000;
+    /// What must be left before each address is swept. Without this a node's gas estimate, which looks for the
+    /// least gas that does not revert, finds a transaction in which every sweep fails.
+    uint256 private constant GAS_LEFT_MIN = 150_000;
+    uint256 private constant GAS_LEFT_MIN_TOKEN = 100_000;
+    uint256 private constant GAS_LEFT_MIN_CODE = 350_000; // 200 for each byte of a forwarder
     uint256 private constant FAILED = type(uint256).max;
 
     /// @notice Whether a flush leaves permanent forwarders behind: for a fork that ends selfdestruct.
@@ -51,6 +56,8 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
     error SizeInvalid();
     error TokenInvalid();
     error CallerNotPlain();
+    error GasTooLow();
+    error CreateFailed(address deposit);
     error TokenNotListed(address token);
 
     constructor(IVaultRegistry registry) {
@@ -85,7 +92,8 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
         for (uint256 i = 0; i < salts.length; ++i) {
             address deposit = addressOf(salts[i]);
             if (deposit.code.length != 0) continue;
-            if (_create(salts[i], deposit)) emit MadePersistent(deposit);
+            if (!_create(salts[i], deposit)) revert CreateFailed(deposit);
+            emit MadePersistent(deposit);
         }
         _end();
     }
@@ -127,7 +135,10 @@ contract DepositFactory is IDepositFactory, ReentrancyGuardTransient {
         bool persistent = persistentByDefault;
         if (!persistent) _checkNothingFollows(salts.length, tokens);
         _begin(persistent, tokenGas, tokens);
+        uint256 gasNeeded = GAS_LEFT_MIN + tokens.length * GAS_LEFT_MIN_TOKEN;
+        if (persistent) gasNeeded += GAS_LEFT_MIN_CODE;
         for (uint256 i = 0; i < salts.length; ++i) {
+            if (gasleft() < gasNeeded) revert GasTooLow();
             address deposit = addressOf(salts[i]);
             bool standing = deposit.code.length != 0;
             if (!standing) {

@@ -221,6 +221,22 @@ contract DepositFactoryTest is Kit {
         eq(_usdc.balanceOf(_vault), 7e6, "USDC");
     }
 
+    function test_tooLittleGasRevertsAndFailsNothing() public {
+        for (uint256 i = 1; i <= 3; ++i) {
+            _fund(i, 1 ether, 0, 0);
+        }
+        for (uint256 gasLimit = 50_000; gasLimit < 900_000; gasLimit += 20_000) {
+            vm.recordLogs();
+            vm.prank(STRANGER, STRANGER);
+            try _factory.flush{gas: gasLimit}(_salts(3), new address[](0)) {
+                eq(_vault.balance, 3 ether, "all three");
+                eq(countLogs(vm.getRecordedLogs(), DepositFactory.SweepFailed.selector), 0, "no failure");
+                return;
+            } catch {}
+        }
+        revert Untrue("enough gas sweeps");
+    }
+
     function test_refusals() public {
         vm.prank(STRANGER, STRANGER);
         vm.expectRevert(DepositFactory.SizeInvalid.selector);

@@ -65,7 +65,7 @@ contract DepositHistory is Kit {
         uint256 current = _registry.destination() == _destinations[0] ? 0 : 1;
         address caller = address(uint160(0xabc000 + seed % 1000));
         vm.prank(caller, caller);
-        _factory.flush{gas: 200_000 + (seed >> 128) % 10_000_000}(salts, tokens);
+        _factory.flush{gas: 500_000 + (seed >> 128) % 10_000_000}(salts, tokens);
         (uint256[2] memory ethLater, uint256[2] memory usdtLater) = _balances();
         _ethDelivered[current] += ethLater[current] - eth[current];
         _usdtDelivered[current] += usdtLater[current] - usdt[current];
