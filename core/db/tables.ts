@@ -371,6 +371,20 @@ export interface SweepItem {
   delivered: bigint | null;
 }
 
+export interface TreasuryCursor {
+  name: string;
+  at: bigint;
+}
+
+export interface Unswept {
+  network: string;
+  address: string;
+  contract: string;
+  units: bigint;
+  failures: Generated<number>;
+  next_sweep_at: Date | null;
+}
+
 export interface Watched {
   id: GeneratedAlways<bigint>;
   network: string;
@@ -448,6 +462,8 @@ export interface Tables {
   stray: Stray;
   sweep: Sweep;
   sweep_item: SweepItem;
+  treasury_cursor: TreasuryCursor;
+  unswept: Unswept;
   watched: Watched;
   withdrawal: Withdrawal;
   withdrawal_step: WithdrawalStep;

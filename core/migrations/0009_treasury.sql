@@ -32,3 +32,20 @@ create table booked_delivery (
   primary key (network, tx_id, position)
 );
 create index booked_delivery_by_address on booked_delivery (network, address, contract);
+-- What stands at each deposit address, irreversible and not yet delivered: what a sweep may count on. Computed
+-- anew from deposits, strays and deliveries whenever one of them says that the address changed.
+create table unswept (
+  network       text not null,
+  address       text not null,
+  contract      text not null,
+  units         numeric(78,0) not null check (units >= 0),
+  failures      integer not null default 0 check (failures >= 0), -- sweeps in a row that left it there
+  next_sweep_at timestamptz,                                       -- not before, after a failure
+  primary key (network, address, contract)
+);
+create index unswept_by_units on unswept (network, contract, units) where units > 0;
+-- How far each reader of the treasury got: an event's seq, or a network's height.
+create table treasury_cursor (
+  name text primary key,
+  at   bigint not null
+);

@@ -507,6 +507,24 @@ create table sweep_item (
   constraint sweep_item_units_check CHECK ((units > (0)::numeric))
 );
 
+create table treasury_cursor (
+  name text not null,
+  at bigint not null,
+  constraint treasury_cursor_pkey PRIMARY KEY (name)
+);
+
+create table unswept (
+  network text not null,
+  address text not null,
+  contract text not null,
+  units numeric(78,0) not null,
+  failures integer not null default 0,
+  next_sweep_at timestamp with time zone,
+  constraint unswept_pkey PRIMARY KEY (network, address, contract),
+  constraint unswept_failures_check CHECK ((failures >= 0)),
+  constraint unswept_units_check CHECK ((units >= (0)::numeric))
+);
+
 create table watched (
   id bigint not null,
   network text not null,
@@ -586,6 +604,7 @@ CREATE INDEX stray_unswept ON public.stray USING btree (network, address, contra
 CREATE INDEX sweep_item_by_address ON public.sweep_item USING btree (network, address);
 CREATE UNIQUE INDEX sweep_item_once ON public.sweep_item USING btree (network, address, contract) WHERE (NOT settled);
 CREATE INDEX sweep_open ON public.sweep USING btree (network) WHERE (state = 'sent'::text);
+CREATE INDEX unswept_by_units ON public.unswept USING btree (network, contract, units) WHERE (units > (0)::numeric);
 CREATE INDEX withdrawal_by_customer ON public.withdrawal USING btree (customer_id, id);
 CREATE INDEX withdrawal_by_spend ON public.withdrawal USING btree (spend_id) WHERE (spend_id IS NOT NULL);
 CREATE INDEX withdrawal_open ON public.withdrawal USING btree (network, asset, order_number) WHERE (state <> ALL (ARRAY['settled'::text, 'refused'::text, 'cancelled'::text, 'failed'::text]));
