@@ -1,0 +1,275 @@
+/** Three real vaults on real folders, and requests built by libraries that the vault itself does not use. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BIP32Factory, type BIP32Interface } from 'bip32';
+import * as bitcoin from 'bitcoinjs-lib';
+import * as ecc from 'tiny-secp256k1';
+import type { Manifest } from '../protocol/manifest.ts';
+import type {
+  BitcoinPayRequest,
+  Call,
+  EvmPayRequest,
+  Identity,
+  InputClaim,
+  OutputClaim,
+  Refused,
+  Signed,
+} from '../protocol/messages.ts';
+import type { OrderJson } from '../protocol/order.ts';
+import { openVault, type Vault } from '../vault/vault.ts';
+
+export const PASSPHRASE = 'correct horse battery staple';
+export const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+export const TESTNET = 'bip122:000000000933ea01ad0ee984209779ba';
+export const EVM = 'eip155:31337';
+export const EVM2 = 'eip155:31338';
+export const VAULT = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed';
+export const USDT = '0xdAC17F958D2ee523a2206206994597C13D831ec7';
+export const NATIVE = '0x0000000000000000000000000000000000000000';
+export const CUSTOMER = '01930f3a7c5e7b7e8c3d5a9b1f2e4d6c';
+const NOW_MS = 1_770_000_000_000;
+
+const bip32 = BIP32Factory(ecc);
+bitcoin.initEccLib(ecc);
+
+export interface Quorum {
+  readonly manifest: Manifest;
+  readonly vaults: readonly Vault[];
+  readonly folders: readonly string[];
+  readonly clock: { nowMs: number };
+  /** Opens the vault of a folder anew, as after a restart: sealed. */
+  readonly reopen: (i: number) => Vault;
+  readonly close: () => void;
+}
+
+/** Makes keys and pins one manifest for all of them. */
+export function makeQuorum(options: { signers?: number; threshold?: number } = {}): Quorum {
+  const { signers = 3, threshold = 2 } = options;
+  const root = mkdtempSync(join(tmpdir(), 'portcullis-signer-'));
+  const clock = { nowMs: NOW_MS };
+  const names = Array.from({ length: signers }, (_, i) => `signer-${'abcdefgh'.charAt(i)}`);
+  const folders = names.map((name) => mkdtempSync(join(root, name)));
+  const open = (i: number): Vault => {
+    const [signer, folder] = [names[i], folders[i]];
+    assert.ok(signer !== undefined && folder !== undefined);
+    return openVault({
+      signer,
+      folder,
+      nowMs: () => clock.nowMs,
+      randomBytes: (length) => randomBytes(length),
+    });
+  };
+  const vaults = names.map((_, i) => open(i));
+  const identities = vaults.map((vault) => {
+    const identity = call(vault, 'make-key', { passphrase: PASSPHRASE, epoch: 1, chain: 'test' });
+    assert.ok(identity.ok);
+    return identity as unknown as Identity;
+  });
+  const manifest = manifestOf(identities, threshold);
+  for (const vault of vaults) assert.ok(call(vault, 'manifest', { manifest }).ok);
+  const close = (): void => {
+    for (const vault of vaults) vault.close();
+    rmSync(root, { recursive: true });
+  };
+  return { manifest, vaults, folders, clock, reopen: open, close };
+}
+
+export function manifestOf(identities: readonly Identity[], threshold: number): Manifest {
+  const evm = (network: string): Manifest['evm'][number] => ({
+    network,
+    chainId: network.slice('eip155:'.length),
+    vault: VAULT,
+    tokens: [
+      { asset: `${network}/slip44:60`, token: NATIVE },
+      { asset: `${network}/erc20:${USDT}`, token: USDT },
+    ],
+    deadlineMaxSeconds: 3600,
+  });
+  const coin = (network: string, chain: 'test' | 'regtest'): Manifest['bitcoin'][number] => ({
+    network,
+    chain,
+    asset: `${network}/slip44:1`,
+    feeRateMaxSatPerVb: 200,
+    feeMaxSat: '500000',
+    indexMax: 100_000,
+  });
+  return {
+    version: 1,
+    epoch: 1,
+    threshold,
+    signers: identities.map(({ signer, xpub, evmAddress }) => ({ id: signer, xpub, evmAddress })),
+    bitcoin: [coin(REGTEST, 'regtest'), coin(TESTNET, 'test')],
+    evm: [evm(EVM), evm(EVM2)],
+  };
+}
+
+/** One frame through the vault, as the gate sends it. */
+export function call(vault: Vault, name: Call, body: unknown): { ok: boolean } & Record<string, unknown> {
+  const { id, answer } = JSON.parse(vault.handle(JSON.stringify({ id: 7, call: name, body }))) as {
+    id: number;
+    answer: { ok: boolean } & Record<string, unknown>;
+  };
+  assert.equal(id, 7);
+  return answer;
+}
+
+export function signed(vault: Vault, request: unknown): Signed {
+  const answer = call(vault, 'sign', request) as unknown as Signed | Refused;
+  assert.ok(answer.ok, answer.ok ? '' : `${answer.code}: ${answer.detail}`);
+  return answer;
+}
+
+/** Asserts that the request is refused with this code, and that nothing was signed or remembered. */
+export function refused(vault: Vault, request: unknown, code: Refused['code']): void {
+  const answer = call(vault, 'sign', request) as unknown as Signed | Refused;
+  assert.equal(answer.ok ? 'signed' : answer.code, code, answer.ok ? '' : answer.detail);
+  assert.ok(!('psbt' in answer) && !('signature' in answer));
+}
+
+let lastOrder = 0;
+export const nextOrder = (): string => String(++lastOrder);
+
+export const orderJson = (fields: Partial<OrderJson> = {}): OrderJson => ({
+  kind: 'customer',
+  orderNumber: nextOrder(),
+  customer: CUSTOMER,
+  credentialSetHash: '00'.repeat(32),
+  epoch: 1,
+  asset: `${REGTEST}/slip44:1`,
+  destination: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
+  amount: '150000',
+  maxFee: '2000',
+  expiry: String(NOW_MS / 1000 + 86_400),
+  ...fields,
+});
+
+export interface Coin extends InputClaim {
+  readonly previous: bitcoin.Transaction;
+  readonly vout: number;
+  readonly value: bigint;
+}
+
+/** The quorum's witness script at a branch and index, by bip32 and bitcoinjs-lib. */
+export function witnessScript(manifest: Manifest, branch: number, index: number): Uint8Array {
+  const pubkeys = manifest.signers
+    .map(({ xpub }): BIP32Interface =>
+      bip32.fromBase58(xpub, bitcoin.networks.regtest).derive(branch).derive(index),
+    )
+    .map((node) => node.publicKey)
+    .toSorted((a, b) => Buffer.compare(a, b));
+  const { output } = bitcoin.payments.p2ms({
+    m: manifest.threshold,
+    pubkeys,
+    network: bitcoin.networks.regtest,
+  });
+  assert.ok(output);
+  return output;
+}
+
+export function walletPayment(
+  manifest: Manifest,
+  branch: number,
+  index: number,
+): { output: Uint8Array; address: string } {
+  const redeem = { output: witnessScript(manifest, branch, index), network: bitcoin.networks.regtest };
+  const { output, address } = bitcoin.payments.p2wsh({ redeem, network: bitcoin.networks.regtest });
+  assert.ok(output !== undefined && address !== undefined);
+  return { output, address };
+}
+
+/** A coin of ours in a previous transaction that nobody else has. */
+export function coin(manifest: Manifest, value: bigint, branch: 0 | 1 = 0, index = 3): Coin {
+  const previous = new bitcoin.Transaction();
+  previous.version = 2;
+  previous.addInput(randomBytes(32), 0);
+  previous.addOutput(
+    bitcoin.address.toOutputScript('bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', bitcoin.networks.regtest),
+    777n,
+  );
+  previous.addOutput(walletPayment(manifest, branch, index).output, value);
+  return { previous, vout: 1, value, branch, index };
+}
+
+export interface BitcoinParts {
+  readonly coins: readonly Coin[];
+  readonly orders: readonly OrderJson[];
+  readonly change?: { readonly index: number; readonly value: bigint };
+}
+
+/** An honest PSBT for these parts; what an attacker does to it is the test's affair. */
+export function honestPsbt(manifest: Manifest, { coins, orders, change }: BitcoinParts): bitcoin.Psbt {
+  const psbt = new bitcoin.Psbt({ network: bitcoin.networks.regtest });
+  psbt.setVersion(2);
+  for (const one of coins) psbt.addInput(psbtInput(manifest, one));
+  for (const order of orders) psbt.addOutput({ address: order.destination, value: BigInt(order.amount) });
+  if (change !== undefined) {
+    psbt.addOutput({ script: walletPayment(manifest, 1, change.index).output, value: change.value });
+  }
+  return psbt;
+}
+
+export function psbtInput(manifest: Manifest, one: Coin): Parameters<bitcoin.Psbt['addInput']>[0] {
+  return {
+    hash: one.previous.getId(),
+    index: one.vout,
+    sequence: 0xfffffffd,
+    nonWitnessUtxo: one.previous.toBuffer(),
+    witnessUtxo: { script: walletPayment(manifest, one.branch, one.index).output, value: one.value },
+    witnessScript: witnessScript(manifest, one.branch, one.index),
+  };
+}
+
+export function bitcoinRequest(
+  manifest: Manifest,
+  parts: BitcoinParts,
+  psbt = honestPsbt(manifest, parts),
+): BitcoinPayRequest {
+  const outputs: OutputClaim[] = parts.orders.map((order) => ({ order: order.orderNumber }));
+  if (parts.change !== undefined) outputs.push({ change: parts.change.index });
+  return {
+    type: 'bitcoin-pay',
+    network: REGTEST,
+    epoch: 1,
+    orders: parts.orders,
+    psbt: psbt.toBase64(),
+    inputs: parts.coins.map(({ branch, index }) => ({ branch, index })),
+    outputs,
+  };
+}
+
+/** A payment of 150,000 sat out of one coin of 200,000, with change. */
+export function payment(manifest: Manifest, fields: Partial<OrderJson> = {}): BitcoinParts {
+  return {
+    coins: [coin(manifest, 200_000n)],
+    orders: [orderJson(fields)],
+    change: { index: 9, value: 45_000n },
+  };
+}
+
+export function evmRequest(
+  fields: Partial<EvmPayRequest> = {},
+  order: Partial<OrderJson> = {},
+): EvmPayRequest {
+  const network = fields.network ?? EVM;
+  return {
+    type: 'evm-pay',
+    network,
+    epoch: 1,
+    vault: VAULT,
+    token: NATIVE,
+    deadline: String(NOW_MS / 1000 + 600),
+    generation: '0',
+    orders: [
+      orderJson({
+        asset: `${network}/slip44:60`,
+        destination: '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359',
+        amount: '1000000000000000000',
+        ...order,
+      }),
+    ],
+    ...fields,
+  };
+}
