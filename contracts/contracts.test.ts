@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { testAnvil } from '../world/testing.ts';
 import { runForge } from './forge.ts';
@@ -18,22 +18,28 @@ const here = import.meta.dirname;
 /** A change beyond this needs a new gas.json: PORTCULLIS_WRITE_GAS=1 writes it. */
 const GAS_TOLERANCE = 0.005;
 
-test('forge: unit, fuzz and invariant tests pass, without a compiler warning', async () => {
-  const { exitCode, output } = await runForge(['test'], { env: process.env });
-  assert.equal(exitCode, 0, output);
-  const [, passed = '0'] = /(\d+) tests passed, 0 failed, 0 skipped/.exec(output) ?? [];
-  assert.ok(Number(passed) >= 54, `${passed} tests ran; some are missing`);
-});
+// Two compilers at work at once: each takes one core for a while, forge's only after a change.
+describe('sources', { concurrency: 2 }, () => {
+  test('forge: unit, fuzz and invariant tests pass, without a compiler warning', async () => {
+    const { exitCode, output } = await runForge(['test'], { env: process.env });
+    assert.equal(exitCode, 0, output);
+    const [, passed = '0'] = /(\d+) tests passed, 0 failed, 0 skipped/.exec(output) ?? [];
+    assert.ok(Number(passed) >= 54, `${passed} tests ran; some are missing`);
+  });
 
-test('the committed ABI and bytecode are what the sources give', async () => {
-  assert.deepEqual(await staleAbi(process.env), [], 'run `node contracts/generate-abi.ts`');
-});
+  test('the committed ABI and bytecode are what the sources give', async () => {
+    assert.deepEqual(await staleAbi(process.env), [], 'run `node contracts/generate-abi.ts`');
+  });
 
-test('solhint finds nothing', async () => {
-  const solhint = join(dirname(createRequire(import.meta.url).resolve('solhint/package.json')), 'solhint.js');
-  const args = [solhint, '--disc', '-q', '-c', '.solhint.json', '--max-warnings', '0', 'src/**/*.sol'];
-  const run = promisify(execFile)(process.execPath, args, { cwd: here });
-  await assert.doesNotReject(run, 'run `solhint -c .solhint.json "src/**/*.sol"` in contracts');
+  test('solhint finds nothing', async () => {
+    const solhint = join(
+      dirname(createRequire(import.meta.url).resolve('solhint/package.json')),
+      'solhint.js',
+    );
+    const args = [solhint, '--disc', '-q', '-c', '.solhint.json', '--max-warnings', '0', 'src/**/*.sol'];
+    const run = promisify(execFile)(process.execPath, args, { cwd: here });
+    await assert.doesNotReject(run, 'run `solhint -c .solhint.json "src/**/*.sol"` in contracts');
+  });
 });
 
 test('gas is as committed', async (t) => {
