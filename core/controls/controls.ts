@@ -96,7 +96,11 @@ export async function haltNetwork(
 
 /** A person has looked; the network is followed again. False when it was not halted. */
 export async function clearHalt(trx: DatabaseTransaction, network: string, at: Date): Promise<boolean> {
-  const deleted = await trx.deleteFrom('halt').where('network', '=', network).returningAll().executeTakeFirst();
+  const deleted = await trx
+    .deleteFrom('halt')
+    .where('network', '=', network)
+    .returningAll()
+    .executeTakeFirst();
   if (!deleted) return false;
   await recordEvent(trx, { at, type: 'network.resumed', subject: network, data: { code: deleted.code } });
   return true;
