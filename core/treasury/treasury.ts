@@ -1,0 +1,94 @@
+import { haltNetwork, isHalted } from '../controls/controls.ts';
+import { listingsOf, type Config, type EvmNetwork, type Listing } from '../config/config.ts';
+import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
+import { LedgerError } from '../ledger/ledger.ts';
+import { bookDeliveries, DestinationUnknownError } from './deliveries.ts';
+import { openBooks, type OpeningBalance } from './opening.ts';
+import { planSweep } from './plan-sweep.ts';
+import { settleSweeps } from './settle-sweeps.ts';
+import { noticeChanges } from './unswept.ts';
+
+export type { OpeningBalance } from './opening.ts';
+
+export interface TreasuryDeps {
+  readonly db: Database;
+  readonly config: Config;
+  readonly now: () => Date;
+  /**
+   * Wei for one gas on a network at this moment; absent: what our last transaction there offered. Ether that is
+   * worth less than the gas to fetch it stays where it is.
+   */
+  readonly feePerGasWei?: (network: EvmNetwork) => Promise<bigint>;
+  /** What relayer, vault and cold hold at a block. Absent: the books begin at zero. */
+  readonly openingBalances?: (network: EvmNetwork, blockHash: string) => Promise<readonly OpeningBalance[]>;
+}
+
+/** One transaction's work for one network. */
+export interface TreasuryWork {
+  readonly trx: DatabaseTransaction;
+  readonly network: EvmNetwork;
+  /** Of this network. */
+  readonly listings: readonly Listing[];
+  readonly epoch: number;
+  readonly at: Date;
+  readonly feePerGasWei: bigint | undefined;
+}
+
+const LOCK_CLASS = 7_306_011;
+/** Another writer used one of our keys at the same moment: what is tried again is the same. */
+const CONFLICTS_MAX = 5;
+
+/**
+ * One step for every EVM network that is not halted: notice what became irreversible, book what the factory
+ * delivered (whoever called it: anybody may), settle our own calls, plan the next one. Each part is one
+ * transaction with its cursor. Answers how much it moved; 0 means that there is nothing to do for now.
+ */
+export async function runTreasury(deps: TreasuryDeps): Promise<number> {
+  let moved = 0;
+  for (const network of deps.config.networks) {
+    if (network.kind !== 'evm') continue;
+    const opening = deps.openingBalances;
+    if (opening) moved += await openBooks(deps, network, opening);
+    const feePerGasWei = await deps.feePerGasWei?.(network);
+    for (const part of [noticeChanges, bookDeliveries, settleSweeps, planSweep])
+      moved += await step(deps, network, feePerGasWei, part);
+  }
+  return moved;
+}
+
+async function step(
+  deps: TreasuryDeps,
+  network: EvmNetwork,
+  feePerGasWei: bigint | undefined,
+  part: (work: TreasuryWork) => Promise<number>,
+): Promise<number> {
+  try {
+    return await inTransaction(deps.db, async (trx) => {
+      const lock = 'select pg_advisory_xact_lock($1::int, hashtext($2))';
+      await executorOf(trx).query(lock, [LOCK_CLASS, network.id]);
+      if (await isHalted(trx, network.id)) return 0;
+      const listings = listingsOf(deps.config).filter((listing) => listing.network.id === network.id);
+      return part({ trx, network, listings, epoch: deps.config.epoch, at: deps.now(), feePerGasWei });
+    });
+  } catch (error) {
+    if (!(error instanceof DestinationUnknownError)) throw error;
+    await deps.db
+      .transaction()
+      .execute((trx) => haltNetwork(trx, network.id, error.code, error.message, deps.now()));
+    return 0;
+  }
+}
+
+async function inTransaction<Result>(
+  db: Database,
+  run: (trx: DatabaseTransaction) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.transaction().execute(run);
+    } catch (error) {
+      const again = error instanceof LedgerError && error.code === 'LEDGER_CONFLICT';
+      if (!again || attempt >= CONFLICTS_MAX) throw error;
+    }
+  }
+}
