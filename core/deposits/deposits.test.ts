@@ -1,0 +1,378 @@
+// Proves that deposits are credited in two stages, that reorgs take back exactly what they take away, and that
+// money that is no deposit is recorded and never lost, with the books whole after every step.
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { clearHalt } from '../controls/controls.ts';
+import { executorOf, type Database } from '../db/db.ts';
+import { accountBalance, auditLedger, balancesOf } from '../ledger/ledger.ts';
+import { depositById, listDeposits, listStrays, remedyOf, resolveStray, runDeposits } from './deposits.ts';
+import {
+  bindAddress,
+  openTestDatabase,
+  testClock,
+  testConfig,
+  testCustomer,
+  TOKEN,
+  VAULT,
+  watch,
+  writtenChain,
+  type TestClock,
+} from './test/written-chain.ts';
+
+const config = testConfig();
+const BTC = 100_000_000n;
+const ETH = 10n ** 18n;
+
+interface Setup {
+  readonly db: Database;
+  readonly clock: TestClock;
+  readonly alice: string;
+  readonly run: () => Promise<number>;
+  readonly total: (asset: string) => Promise<{ final: bigint; provisional: bigint }>;
+  readonly held: (kind: 'hot' | 'unswept' | 'gas' | 'cold', asset: string, network: string) => Promise<bigint>;
+  readonly whole: () => Promise<void>;
+}
+
+async function setUp(t: TestContext): Promise<Setup> {
+  const db = await openTestDatabase({ after: (fn) => t.after(fn) });
+  const clock = testClock();
+  const alice = await testCustomer(db, 'alice');
+  const executor = executorOf(db);
+  const whole = async (): Promise<void> => assert.deepEqual(await auditLedger(executor), []);
+  return {
+    db,
+    clock,
+    alice,
+    whole,
+    run: async () => {
+      clock.ms += 1000;
+      const moved = await runDeposits({ db, config, now: clock.now });
+      await whole();
+      return moved;
+    },
+    total: async (asset) => {
+      const found = (await balancesOf(executor, alice)).find((line) => line.asset === asset);
+      return { final: found?.final ?? 0n, provisional: found?.provisional ?? 0n };
+    },
+    held: async (kind, asset, network) => -(await accountBalance(executor, { kind, asset, network })),
+  };
+}
+
+const states = async (db: Database): Promise<string[]> =>
+  (await listDeposits(db, { limit: 50 })).map((row) => row.state).toReversed();
+
+test('a Bitcoin deposit: mempool, block, usable, irreversible; each step on its timeline', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  const payment = { txId: 't1', position: '0', watchedId, contract: '', units: BTC / 100n };
+  await chain.mine();
+  await chain.announce(payment);
+  await s.run();
+  assert.deepEqual(await states(s.db), ['seen']);
+  assert.deepEqual(await s.total('BTC'), { final: 0n, provisional: 0n });
+  await chain.mine(payment);
+  await s.run();
+  assert.deepEqual(await states(s.db), ['safe']);
+  assert.deepEqual(await s.total('BTC'), { final: 0n, provisional: BTC / 100n });
+  await chain.mine();
+  await s.run();
+  assert.deepEqual(await states(s.db), ['safe'], 'two confirmations are not three');
+  await chain.mine();
+  await s.run();
+  assert.deepEqual(await s.total('BTC'), { final: BTC / 100n, provisional: 0n });
+  assert.equal(await s.held('hot', 'BTC', 'bitcoin'), BTC / 100n);
+  const [row] = await listDeposits(s.db, { limit: 1 });
+  const found = await depositById(s.db, row!.id);
+  assert.deepEqual(
+    found!.timeline.map((step) => [step.n, step.from_state, step.to_state, step.reason]),
+    [
+      [1, null, 'seen', 'SEEN_IN_MEMPOOL'],
+      [2, 'seen', 'safe', 'DEPTH_SAFE'],
+      [3, 'safe', 'irreversible', 'DEPTH_IRREVERSIBLE'],
+    ],
+  );
+  const evidence = found!.timeline[2]!.evidence as Record<string, unknown>;
+  assert.deepEqual(evidence, {
+    tx_id: 't1',
+    block_hash: chain.blocks[1]!.hash,
+    height: 1,
+    confirmations: 3,
+  });
+  assert.equal(await s.run(), 0, 'nothing is left to do');
+  const events = await s.db.selectFrom('event').select('type').where('subject', '=', row!.id).execute();
+  assert.deepEqual(
+    events.map((event) => event.type),
+    ['deposit.seen', 'deposit.safe', 'deposit.irreversible'],
+  );
+});
+
+test('more value wants more depth', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  await chain.mine(
+    { txId: 'small', position: '0', watchedId, contract: '', units: BTC / 10n - 1n },
+    { txId: 'large', position: '1', watchedId, contract: '', units: BTC / 10n },
+  );
+  const expected = [
+    ['safe', 'seen'],
+    ['safe', 'safe'],
+    ['irreversible', 'safe'],
+    ['irreversible', 'safe'],
+    ['irreversible', 'irreversible'],
+  ];
+  for (const [small, large] of expected) {
+    await s.run();
+    const rows = await listDeposits(s.db, { limit: 9 });
+    assert.equal(rows.find((row) => row.tx_id === 'small')!.state, small);
+    assert.equal(rows.find((row) => row.tx_id === 'large')!.state, large);
+    await chain.mine();
+  }
+});
+
+test('a reorg takes a credited deposit back, and its next block credits it again, once', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'ethereum', s.clock);
+  const payment = { txId: 't1', position: 'call:0', watchedId, contract: '', units: ETH };
+  await chain.mine(payment);
+  await chain.mine();
+  await s.run();
+  assert.deepEqual(await s.total('ETH'), { final: 0n, provisional: ETH });
+  assert.equal(await s.held('unswept', 'ETH', 'ethereum'), ETH);
+  await chain.reorg(2);
+  await s.run();
+  assert.deepEqual(await states(s.db), ['orphaned']);
+  assert.deepEqual(await s.total('ETH'), { final: 0n, provisional: 0n });
+  assert.equal(await s.held('unswept', 'ETH', 'ethereum'), 0n);
+  await chain.mine();
+  await chain.mine(payment);
+  await chain.mine();
+  await s.run();
+  assert.deepEqual(await s.total('ETH'), { final: 0n, provisional: ETH });
+  // Orphaned and mined elsewhere between two steps: the same, without having been seen gone.
+  await chain.reorg(1);
+  await chain.reorg(1);
+  await chain.mine(payment);
+  for (let i = 0; i < 4; i += 1) await chain.mine();
+  await s.run();
+  assert.deepEqual(await states(s.db), ['irreversible']);
+  assert.deepEqual(await s.total('ETH'), { final: ETH, provisional: 0n });
+  const [row] = await listDeposits(s.db, { limit: 1 });
+  assert.equal(row!.incarnation, 3);
+});
+
+test('a transaction that does something else in its new block is another deposit', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'ethereum', s.clock);
+  const payment = { txId: 't1', position: 'log:0', watchedId, contract: TOKEN, units: 50_000_000n };
+  await chain.mine(payment);
+  await chain.mine();
+  await s.run();
+  await chain.reorg(2);
+  await chain.mine({ ...payment, units: 20_000_000n });
+  await chain.mine();
+  await s.run();
+  assert.deepEqual((await states(s.db)).toSorted(), ['orphaned', 'safe']);
+  assert.deepEqual(await s.total('USDT'), { final: 0n, provisional: 20_000_000n });
+});
+
+test('irreversible value that leaves the chain halts the network, undoes nothing, and never counts twice', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  const payment = { txId: 't1', position: '0', watchedId, contract: '', units: 1_000_000n };
+  await chain.mine(payment);
+  await chain.mine();
+  await chain.mine();
+  await s.run();
+  assert.deepEqual(await states(s.db), ['irreversible']);
+  await chain.reorg(3);
+  await s.run();
+  const halt = await s.db.selectFrom('halt').selectAll().executeTakeFirst();
+  assert.equal(halt?.code, 'IRREVERSIBLE_DEPOSIT_ORPHANED');
+  assert.deepEqual(await states(s.db), ['orphaned']);
+  assert.deepEqual(await s.total('BTC'), { final: 1_000_000n, provisional: 0n });
+  await chain.mine(payment);
+  await chain.mine();
+  await chain.mine();
+  assert.equal(await s.run(), 0, 'a halted network does nothing');
+  await s.db.transaction().execute((trx) => clearHalt(trx, 'bitcoin', s.clock.now()));
+  await s.run();
+  assert.deepEqual(await states(s.db), ['irreversible']);
+  assert.deepEqual(await s.total('BTC'), { final: 1_000_000n, provisional: 0n });
+});
+
+test('behind a closed gate deposits are seen, and credited when it opens', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  const gate = { asset: 'BTC', network: 'bitcoin', direction: 'deposits', reason: 'test', since: s.clock.now() };
+  await s.db.insertInto('gate').values({ ...gate, state: 'closed' }).execute();
+  await chain.mine({ txId: 't1', position: '0', watchedId, contract: '', units: 1_000_000n });
+  for (let i = 0; i < 3; i += 1) await chain.mine();
+  await s.run();
+  assert.deepEqual(await states(s.db), ['seen']);
+  assert.deepEqual(await s.total('BTC'), { final: 0n, provisional: 0n });
+  await s.db.updateTable('gate').set({ state: 'open' }).execute();
+  await s.run();
+  assert.deepEqual(await states(s.db), ['irreversible']);
+  assert.deepEqual(await s.total('BTC'), { final: 1_000_000n, provisional: 0n });
+});
+
+test('a deposit to a retired address is credited, and marked late', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  await s.db
+    .updateTable('deposit_address')
+    .set({ status: 'retired', retired_at: new Date(s.clock.ms - 1) })
+    .execute();
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  await chain.mine({ txId: 't1', position: '0', watchedId, contract: '', units: 1_000_000n });
+  await s.run();
+  const [row] = await listDeposits(s.db, { limit: 1 });
+  assert.deepEqual([row!.state, row!.late], ['safe', true]);
+});
+
+test('an unsupported token is recorded with its customer and a remedy, and never in the books', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'ethereum', s.clock);
+  const contract = '0x00000000000000000000000000000000000000bb';
+  await chain.mine({ txId: 't1', position: 'log:0', watchedId, contract, units: 2n ** 255n });
+  for (let i = 0; i < 5; i += 1) await chain.mine();
+  await s.run();
+  const [stray] = await listStrays(s.db, { limit: 5 });
+  assert.deepEqual(
+    [stray!.reason, stray!.state, stray!.booked, stray!.customer_id, stray!.asset],
+    ['UNSUPPORTED_TOKEN', 'recorded', false, s.alice, null],
+  );
+  assert.equal(remedyOf(stray!).code, 'LIST_OR_RETURN');
+  assert.deepEqual(await states(s.db), []);
+  const resolved = await s.db
+    .transaction()
+    .execute((trx) => resolveStray(trx, { stray: stray!.id, to: 'house', at: s.clock.now() }));
+  assert.deepEqual(resolved, { ok: false, reason: 'STRAY_NOT_RECORDED' });
+});
+
+test('outsiders who pay an internal address make a stray; our own transactions do not', async (t) => {
+  const s = await setUp(t);
+  const change = await watch(s.db, { network: 'bitcoin', address: 'change', purpose: 'change' });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  await s.db
+    .insertInto('bitcoin_coin')
+    .values({
+      network: 'bitcoin',
+      tx_id: 'coin',
+      vout: 0,
+      watched_id: change,
+      units: 9n,
+      coinbase: false,
+      height: 0,
+      block_hash: 'x',
+      spent_tx_id: 'ours',
+      spent_height: 0,
+      spent_block_hash: 'y',
+    })
+    .execute();
+  await chain.mine(
+    { txId: 'ours', position: '1', watchedId: change, contract: '', units: 5n },
+    { txId: 'theirs', position: '0', watchedId: change, contract: '', units: 7n },
+  );
+  const vault = await watch(s.db, { network: 'ethereum', address: VAULT, purpose: 'vault' });
+  await watch(s.db, { network: 'ethereum', address: '0xA', purpose: 'deposit' });
+  const evm = writtenChain(s.db, 'ethereum', s.clock);
+  await evm.mine(
+    { txId: 'sweep', position: 'call:0', watchedId: vault, contract: '', units: 5n, sender: '0xA' },
+    { txId: 'gift', position: 'call:0', watchedId: vault, contract: '', units: 6n, sender: '0xB' },
+  );
+  for (let i = 0; i < 6; i += 1) {
+    await chain.mine();
+    await evm.mine();
+  }
+  await s.run();
+  const strays = await listStrays(s.db, { limit: 5 });
+  assert.deepEqual(
+    strays.map((row) => [row.tx_id, row.reason, row.state, row.booked]).toSorted(),
+    [
+      ['gift', 'INTERNAL_ADDRESS', 'recorded', true],
+      ['theirs', 'INTERNAL_ADDRESS', 'recorded', true],
+    ],
+  );
+  assert.equal(await s.held('hot', 'BTC', 'bitcoin'), 7n);
+  assert.equal(await s.held('hot', 'ETH', 'ethereum'), 6n);
+  const theirs = strays.find((row) => row.tx_id === 'theirs')!;
+  const resolve = (to: 'house' | { customer: string }) =>
+    s.db.transaction().execute((trx) => resolveStray(trx, { stray: theirs.id, to, at: s.clock.now() }));
+  assert.deepEqual(await resolve({ customer: 'cus_nobody' }), { ok: false, reason: 'UNKNOWN_CUSTOMER' });
+  assert.deepEqual(await resolve({ customer: s.alice }), { ok: true });
+  assert.deepEqual(await resolve({ customer: s.alice }), { ok: true });
+  assert.deepEqual(await resolve('house'), { ok: false, reason: 'STRAY_ALREADY_RESOLVED' });
+  assert.deepEqual(await s.total('BTC'), { final: 7n, provisional: 0n });
+  await s.whole();
+});
+
+test("the relayer's float is the house's", async (t) => {
+  const s = await setUp(t);
+  const relayer = await watch(s.db, { network: 'ethereum', address: '0xR', purpose: 'relayer' });
+  const chain = writtenChain(s.db, 'ethereum', s.clock);
+  await chain.mine({ txId: 'fund', position: 'call:0', watchedId: relayer, contract: '', units: ETH, sender: '0xB' });
+  for (let i = 0; i < 4; i += 1) await chain.mine();
+  await s.run();
+  assert.equal(await s.held('gas', 'ETH', 'ethereum'), ETH);
+  const [stray] = await listStrays(s.db, { limit: 5 });
+  assert.deepEqual([stray!.state, stray!.resolved_to], ['resolved', 'house']);
+});
+
+test('small payments wait in suspense and are credited when they add up to the minimum', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  const small = (txId: string) => ({ txId, position: '0', watchedId, contract: '', units: 4_000n });
+  await chain.mine(small('t1'), small('t2'));
+  await s.run();
+  assert.deepEqual(await states(s.db), []);
+  assert.equal(await s.held('hot', 'BTC', 'bitcoin'), 0n, 'nothing is booked before it is irreversible');
+  await chain.mine();
+  await chain.mine();
+  await s.run();
+  assert.equal(await s.held('hot', 'BTC', 'bitcoin'), 8_000n);
+  assert.deepEqual(await s.total('BTC'), { final: 0n, provisional: 0n });
+  assert.equal(remedyOf((await listStrays(s.db, { limit: 1 }))[0]!).code, 'ADDS_UP');
+  await chain.mine(small('t3'));
+  await chain.mine();
+  await chain.mine();
+  await s.run();
+  assert.deepEqual(await s.total('BTC'), { final: 12_000n, provisional: 0n });
+  const strays = await listStrays(s.db, { limit: 5 });
+  assert.deepEqual([...new Set(strays.map((row) => row.resolved_to))], [s.alice]);
+});
+
+test('what the books refuse halts the network and changes nothing', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'ethereum', s.clock);
+  await chain.mine({ txId: 'huge', position: 'log:0', watchedId, contract: TOKEN, units: 2n ** 256n - 1n });
+  await chain.mine({ txId: 'huge2', position: 'log:0', watchedId, contract: TOKEN, units: 10n ** 78n - 10n });
+  for (let i = 0; i < 3; i += 1) await chain.mine();
+  await s.run();
+  const halt = await s.db.selectFrom('halt').selectAll().executeTakeFirst();
+  assert.equal(halt?.code, 'DEPOSIT_REFUSED_BY_BOOKS');
+  assert.deepEqual(await s.total('USDT'), { final: 0n, provisional: 0n });
+  assert.deepEqual(await states(s.db), ['seen', 'seen']);
+});
+
+test('two steps at once count nothing twice', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  for (let i = 0; i < 30; i += 1)
+    await chain.mine({ txId: `t${i}`, position: '0', watchedId, contract: '', units: 100_000n });
+  const step = () => runDeposits({ db: s.db, config, now: s.clock.now });
+  await Promise.all([step(), step(), step()]);
+  await s.run();
+  const { final, provisional } = await s.total('BTC');
+  assert.equal(final + provisional, 3_000_000n);
+});
