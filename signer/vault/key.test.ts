@@ -1,0 +1,63 @@
+// Proves that keys are derived as BIP-32 says and another library does, and that a sealed key opens for its
+// passphrase and its own identity alone.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BIP32Factory } from 'bip32';
+import * as bitcoin from 'bitcoinjs-lib';
+import * as ecc from 'tiny-secp256k1';
+import { privateKeyToAddress } from 'viem/accounts';
+import { toHex } from '../protocol/canonical.ts';
+import { formatSealedKey, makeKey, parseSealedKey, parseXpub, unsealKey } from './key.ts';
+
+const PASSPHRASE = 'correct horse battery';
+let filled = 0;
+const counted = (length: number): Uint8Array => Uint8Array.from({ length }, () => ++filled % 251);
+const { key, sealed } = makeKey({
+  signer: 'signer-a',
+  epoch: 3,
+  chain: 'main',
+  passphrase: PASSPHRASE,
+  randomBytes: counted,
+});
+
+test('account, fingerprint and EVM address are those of another library', () => {
+  const entropy = Uint8Array.from({ length: 32 }, (_, i) => i + 1);
+  const root = BIP32Factory(ecc).fromSeed(entropy, bitcoin.networks.bitcoin);
+  const account = root.derivePath("m/48'/0'/3'/2'");
+  assert.equal(key.identity.xpub, account.neutered().toBase58());
+  assert.equal(key.identity.fingerprint, toHex(root.fingerprint));
+  const evm = root.derivePath("m/44'/60'/3'/0/0");
+  assert.equal(key.identity.evmAddress, privateKeyToAddress(`0x${toHex(evm.privateKey!)}`));
+  assert.equal(
+    toHex(key.account.deriveChild(1).deriveChild(7).privateKey!),
+    toHex(account.derive(1).derive(7).privateKey!),
+  );
+});
+
+test('the sealed file opens for its passphrase, and for no other or none of its parts altered', () => {
+  const parsed = parseSealedKey(JSON.parse(formatSealedKey(sealed)));
+  assert.ok(parsed.ok);
+  assert.equal(toHex(unsealKey(parsed.value, PASSPHRASE)!.evmPrivateKey), toHex(key.evmPrivateKey));
+  assert.equal(unsealKey(parsed.value, `${PASSPHRASE}r`), undefined);
+  const other = { ...parsed.value, identity: { ...parsed.value.identity, signer: 'signer-b' } };
+  assert.equal(unsealKey(other, PASSPHRASE), undefined);
+  const bent = { ...parsed.value, sealed: parsed.value.sealed.map((byte, i) => (i === 5 ? byte ^ 1 : byte)) };
+  assert.equal(unsealKey(bent, PASSPHRASE), undefined);
+  const text = formatSealedKey(sealed);
+  assert.ok(
+    !text.includes(toHex(Uint8Array.from({ length: 32 }, (_, i) => i + 1))),
+    'the entropy is not in it',
+  );
+  assert.ok(!parseSealedKey({ ...(JSON.parse(text) as object), version: 0 }).ok);
+  assert.ok(!parseSealedKey({ ...(JSON.parse(text) as object), N: 1 }).ok);
+});
+
+test('extended keys: only public ones, of the account’s depth, of the right chain', () => {
+  const root = BIP32Factory(ecc).fromSeed(new Uint8Array(32), bitcoin.networks.bitcoin);
+  const account = root.derivePath("m/48'/0'/3'/2'");
+  assert.ok(parseXpub(account.neutered().toBase58(), 'main'));
+  assert.equal(parseXpub(account.neutered().toBase58(), 'test'), undefined);
+  assert.equal(parseXpub(account.toBase58(), 'main'), undefined);
+  assert.equal(parseXpub(root.neutered().toBase58(), 'main'), undefined);
+  assert.equal(parseXpub(account.neutered().toBase58().replace(/.$/, '1'), 'main'), undefined);
+});
