@@ -201,7 +201,7 @@ async function fundInitializer(client: EvmClient, payer: PrivateKeyAccount, to: 
   if (balanceWei < neededWei) await transact(client, payer, { to, valueWei: neededWei - balanceWei });
 }
 
-/** Measured: 0.6M gas with 8 guardians, about 45k for each; 64 of them is the most that a list holds. */
+/** A guardian writes two slots, about 45,000 gas; a list holds 64 of them at most. The rest is below 0.5M. */
 const INITIALIZE_GAS_MAX = 4_000_000n;
 
 function registryInitCode(initializer: Address): Hex {
