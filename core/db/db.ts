@@ -34,6 +34,8 @@ export function openPool(url: string, connectionsMax = 10): Pool {
   const pool = new Pool({ connectionString: url, max: connectionsMax, types, keepAlive: true });
   // A lost server makes idle connections fail; the next query reports it to somebody who can act.
   pool.on('error', () => {});
+  // The pool listens only while a connection is idle: without this, one lost inside a transaction ends the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

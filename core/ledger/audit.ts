@@ -8,6 +8,7 @@ export interface LedgerProblem {
     | 'HISTORY_WRONG_BALANCE'
     | 'ACCOUNT_NOT_ITS_ENTRIES'
     | 'ENTRIES_NOT_THEIR_LEGS'
+    | 'LEG_WITHOUT_POSTING'
     | 'LOT_NOT_ITS_ENTRIES'
     | 'LOTS_NOT_PROVISIONAL'
     | 'HOLDS_NOT_HELD'
@@ -56,6 +57,9 @@ const AUDIT = `
   select 'ENTRIES_NOT_THEIR_LEGS', 'posting ' || coalesce(s.posting_id, e.posting_id) || ' account ' || coalesce(s.account_id, e.account_id)
     from sides s full join entered e on e.posting_id = s.posting_id and e.account_id = s.account_id
    where coalesce(s.units, 0) <> coalesce(e.units, 0)
+  union all
+  select 'LEG_WITHOUT_POSTING', 'posting ' || l.posting_id
+    from leg l where not exists (select 1 from posting p where p.id = l.posting_id)
   union all
   select 'LOT_NOT_ITS_ENTRIES', 'deposit ' || coalesce(l.deposit, x.deposit) || ' account ' || coalesce(l.account_id, x.account_id)
     from lot l full join lots x on x.deposit = l.deposit and x.account_id = l.account_id
