@@ -70,6 +70,7 @@ export const TABLE_OWNERS: Readonly<Record<string, string>> = {
   lot: 'ledger',
   hold: 'ledger',
   credited_deposit: 'ledger',
+  credited_deposit: 'ledger',
   customer: 'customers',
   deposit_address: 'customers',
   deposit: 'deposits',
@@ -86,6 +87,9 @@ export const TABLE_OWNERS: Readonly<Record<string, string>> = {
   withdrawal_step: 'withdrawals',
   sweep: 'treasury',
   sweep_item: 'treasury',
+  booked_delivery: 'treasury',
+  unswept: 'treasury',
+  treasury_cursor: 'treasury',
   api_key: 'http',
   idempotency_key: 'http',
 };
@@ -175,7 +179,7 @@ function foreignWrites(file: SourceFile): string[] {
 
 /** Words that may not land: they rot, or they carry a machine with them. */
 function forbiddenWords(file: SourceFile): string[] {
-  if (file.path.startsWith('tools/tidy')) return [];
+  if (file.path.startsWith('tools/tidy') || file.path === 'STYLE.md') return [];
   const words: [RegExp, string][] = [
     [/\b(FIXME|XXX)\b/, 'FIXME never lands'],
     [/\bTODO\b(?!.*#\d)/, 'TODO without where it is tracked'],

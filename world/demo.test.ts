@@ -1,0 +1,104 @@
+// Proves the main job on a whole system: deposits of four assets, a trade, batched withdrawals, and books that
+// agree with the nodes to the satoshi; that one planted satoshi is seen; and that a stopped system goes on.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Hex } from 'viem';
+import { makeClient } from '../client/client.ts';
+import { executorOf, openDatabase, openPool } from '../core/db/db.ts';
+import { applyPostings, recordHouseFunding } from '../core/ledger/ledger.ts';
+import { compareBooks } from './demo/books.ts';
+import { play } from './demo/play.ts';
+import { outsideWallets } from './outside.ts';
+import { startSystem, type System } from './system.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'portcullis-test-'));
+let system: System | undefined;
+after(async () => {
+  await system?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Two EVM networks side by side: nothing is wired to one. */
+const evmNetworks = [
+  { id: 'ethereum', name: 'Ethereum (anvil)', chainId: 31337 },
+  { id: 'polygon', name: 'Polygon (anvil)', chainId: 31338 },
+];
+
+async function books(running: System) {
+  const pool = openPool(running.world.postgres.url, 2);
+  const relayerKey = readFileSync(running.world.relayer_key_file, 'utf8').trim() as Hex;
+  try {
+    return await compareBooks(running.world, openDatabase(pool), relayerKey);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function balanced(running: System): Promise<void> {
+  const deadline = performance.now() + 120_000;
+  for (;;) {
+    const found = await books(running);
+    if (found.balanced) return;
+    if (performance.now() > deadline)
+      assert.fail(JSON.stringify(found, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v), 1));
+    await running.miner.mine(1);
+    await sleep(500);
+  }
+}
+
+async function act(running: System, run: string) {
+  const { world } = running;
+  const client = makeClient({ url: world.api.url, apiKey: world.api.key });
+  return play({ client, outside: outsideWallets(world), world, say: () => {}, run });
+}
+
+test('the main job happens on Bitcoin and on two EVM networks, and the books agree with the nodes', async () => {
+  system = await startSystem({ folder, evmNetworks, pollMs: 100 });
+  const assets = await act(system, 'first');
+  assert.equal(assets.length, 7, 'BTC, and ETH, USDT, USDC on each EVM network');
+  for (const asset of assets) {
+    assert.equal(asset.credited, asset.deposited, asset.asset);
+    assert.ok(asset.chain_transactions < asset.orders, `${asset.asset}: orders share transactions`);
+  }
+  await balanced(system);
+});
+
+test('one planted satoshi is seen', async () => {
+  assert.ok(system);
+  const pool = openPool(system.world.postgres.url, 1);
+  const plant = async (key: string, network: string, asset: string) =>
+    openDatabase(pool)
+      .transaction()
+      .execute((trx) =>
+        applyPostings(executorOf(trx), [recordHouseFunding({ key, network, asset, units: 1n, into: 'hot' })]),
+      );
+  try {
+    assert.equal((await books(system)).balanced, true);
+    await plant('planted-satoshi', 'bitcoin', 'BTC');
+    assert.equal((await books(system)).balanced, false);
+  } finally {
+    await pool.end();
+  }
+  const line = (await books(system)).lines.find(({ asset }) => asset === 'BTC');
+  assert.equal(line && line.ledger - line.chain, 1n);
+});
+
+test('stopped and started again on the same data, it goes on', async () => {
+  assert.ok(system);
+  const before = system.world;
+  await system.stop();
+  system = await startSystem({ folder, evmNetworks, pollMs: 100 });
+  assert.deepEqual(system.world.signers, before.signers);
+  assert.deepEqual(
+    system.world.evm.map((network) => network.contracts),
+    before.evm.map((network) => network.contracts),
+  );
+  const client = makeClient({ url: system.world.api.url, apiKey: system.world.api.key });
+  const kept = await client.GET('/v1/customers', { params: { query: { external_id: 'alice-first' } } });
+  assert.equal(kept.data?.data.length, 1);
+});
