@@ -11,6 +11,8 @@ export type ChainErrorCode =
   | 'NODE_REFUSED'
   /** The node understood and said no: see `nodeCode`. */
   | 'NODE_ERROR'
+  /** The node is of another chain than the configuration names: halts the network. */
+  | 'WRONG_CHAIN'
   /** Two answers do not fit together: the chain moved while we read it. */
   | 'CHAIN_MOVED'
   /** Another process has written this network's tip. */

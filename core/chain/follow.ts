@@ -1,4 +1,4 @@
-import { haltNetwork, isHalted } from '../controls/controls.ts';
+import { haltNetwork, haltOf } from '../controls/controls.ts';
 import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
 import { ChainError, type ChainHaltCode } from './faults.ts';
 import { recordOrphaned } from './receipts.ts';
@@ -17,7 +17,7 @@ export interface SourceBlock<Raw> extends BlockRef {
 
 /** A real node behind. Every call throws ChainError when the node does not answer, or not sensibly. */
 export interface ChainSource<Raw> {
-  /** Hash of block 0, after checking whatever else names the chain. GENESIS_CHANGED is decided by the caller. */
+  /** Hash of block 0. Throws WRONG_CHAIN when it, or whatever else names the chain, is not the configured one. */
   readonly genesis: () => Promise<string>;
   readonly tip: () => Promise<BlockRef>;
   /** Hash of the node's block at a height of its own chain, at most the tip's. */
@@ -77,9 +77,11 @@ const NETWORK_LOCK_CLASS = 7_306_022;
  */
 export async function followStep<Raw>(deps: FollowDeps<Raw>): Promise<FollowStep> {
   const { db, network, source } = deps;
-  if (await isHalted(db, network.id)) return { kind: 'halted', code: 'HALTED' };
-  const genesis = await source.genesis();
-  const pinned = await pinnedGenesis(db, network.id);
+  const standing = await haltOf(db, network.id);
+  if (standing) return { kind: 'halted', code: standing.code };
+  const genesis = await genesisOf(source);
+  if (genesis instanceof ChainError) return halt(deps, 'GENESIS_CHANGED', genesis.message);
+  const pinned = await ourHashAt(db, network.id, 0);
   if (pinned !== undefined && pinned !== genesis) {
     return halt(deps, 'GENESIS_CHANGED', `block 0 is ${genesis}, and was ${pinned}`);
   }
@@ -93,6 +95,15 @@ export async function followStep<Raw>(deps: FollowDeps<Raw>): Promise<FollowStep
     if (block.parent === tip.hash) return takeBlock(deps, tip, block);
   }
   return reorganise(deps, tip);
+}
+
+async function genesisOf<Raw>(source: ChainSource<Raw>): Promise<string | ChainError> {
+  try {
+    return await source.genesis();
+  } catch (error) {
+    if (error instanceof ChainError && error.code === 'WRONG_CHAIN') return error;
+    throw error;
+  }
 }
 
 async function start<Raw>(deps: FollowDeps<Raw>, genesis: string, nodeTip: BlockRef): Promise<FollowStep> {
@@ -232,10 +243,6 @@ async function pinGenesis(
      values ($1, 0, $2, '', $3, true) on conflict (network, hash) do nothing`,
     [network, genesis, at],
   );
-}
-
-async function pinnedGenesis(db: Database, network: string): Promise<string | undefined> {
-  return ourHashAt(db, network, 0);
 }
 
 async function ourHashAt(

@@ -48,6 +48,7 @@ create table receipt (
 );
 create sequence receipt_change;
 create index receipt_by_change on receipt (network, change);
+create index receipt_mempool on receipt (network, tx_id) where state = 'mempool';
 create index receipt_by_block on receipt (network, block_hash) where block_hash is not null;
 
 -- Every output that pays a script of ours, and what spent it.
@@ -66,7 +67,13 @@ create table bitcoin_coin (
   primary key (network, tx_id, vout)
 );
 create index bitcoin_coin_spent_by on bitcoin_coin (network, spent_tx_id) where spent_tx_id is not null;
-create index bitcoin_coin_unspent on bitcoin_coin (network, height) where spent_tx_id is null;
+create index bitcoin_coin_unspent on bitcoin_coin (network, units) where spent_tx_id is null;
+-- A reorg takes back what stands above a height; the mempool is compared with what stands in no block.
+create index bitcoin_coin_by_height on bitcoin_coin (network, height);
+create index bitcoin_coin_by_spent_height on bitcoin_coin (network, spent_height) where spent_height is not null;
+create index bitcoin_coin_unconfirmed on bitcoin_coin (network, tx_id) where height is null;
+create index bitcoin_coin_spending on bitcoin_coin (network, spent_tx_id)
+  where spent_tx_id is not null and spent_height is null;
 
 -- Outcome of one payout id at a vault, from the vault's events.
 create table evm_payout (

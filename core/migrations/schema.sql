@@ -581,8 +581,12 @@ create table withdrawal_step (
 
 CREATE INDEX account_by_customer ON public.account USING btree (customer) WHERE (customer IS NOT NULL);
 CREATE INDEX account_lookup ON public.account USING btree (kind, asset, COALESCE(network, ''::text), COALESCE(customer, ''::text));
+CREATE INDEX bitcoin_coin_by_height ON public.bitcoin_coin USING btree (network, height);
+CREATE INDEX bitcoin_coin_by_spent_height ON public.bitcoin_coin USING btree (network, spent_height) WHERE (spent_height IS NOT NULL);
+CREATE INDEX bitcoin_coin_spending ON public.bitcoin_coin USING btree (network, spent_tx_id) WHERE ((spent_tx_id IS NOT NULL) AND (spent_height IS NULL));
 CREATE INDEX bitcoin_coin_spent_by ON public.bitcoin_coin USING btree (network, spent_tx_id) WHERE (spent_tx_id IS NOT NULL);
-CREATE INDEX bitcoin_coin_unspent ON public.bitcoin_coin USING btree (network, height) WHERE (spent_tx_id IS NULL);
+CREATE INDEX bitcoin_coin_unconfirmed ON public.bitcoin_coin USING btree (network, tx_id) WHERE (height IS NULL);
+CREATE INDEX bitcoin_coin_unspent ON public.bitcoin_coin USING btree (network, units) WHERE (spent_tx_id IS NULL);
 CREATE INDEX booked_delivery_by_address ON public.booked_delivery USING btree (network, address, contract);
 CREATE UNIQUE INDEX chain_block_canonical ON public.chain_block USING btree (network, height) WHERE canonical;
 CREATE UNIQUE INDEX deposit_address_active ON public.deposit_address USING btree (customer_id, network) WHERE (status = 'active'::text);
@@ -595,6 +599,7 @@ CREATE INDEX hold_pending ON public.hold USING btree (account_id) WHERE (state =
 CREATE INDEX lot_by_account ON public.lot USING btree (account_id);
 CREATE INDEX receipt_by_block ON public.receipt USING btree (network, block_hash) WHERE (block_hash IS NOT NULL);
 CREATE INDEX receipt_by_change ON public.receipt USING btree (network, change);
+CREATE INDEX receipt_mempool ON public.receipt USING btree (network, tx_id) WHERE (state = 'mempool'::text);
 CREATE UNIQUE INDEX spend_coin_once ON public.spend_coin USING btree (network, tx_id, vout) WHERE (NOT released);
 CREATE INDEX spend_open ON public.spend USING btree (network, id) WHERE (state = ANY (ARRAY['planned'::text, 'signing'::text, 'broadcast'::text]));
 CREATE INDEX spend_order_by_spend ON public.spend_order USING btree (spend_id);
