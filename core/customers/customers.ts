@@ -132,9 +132,7 @@ export async function completeAddresses(deps: AddressDeps, limit = 200): Promise
 
 /** Networks on which an address is one and the same. */
 function familyOf(config: Config, network: Network): readonly Network[] {
-  return network.kind === 'evm'
-    ? config.networks.filter((candidate) => candidate.kind === 'evm')
-    : [network];
+  return network.kind === 'evm' ? config.networks.filter((candidate) => candidate.kind === 'evm') : [network];
 }
 
 interface Issue {
@@ -172,11 +170,7 @@ async function renew(issue: Issue, known: readonly DepositAddressRow[]): Promise
   );
   for (const { id, network } of old) {
     const replacement = made.find((row) => row.network === network)?.id ?? null;
-    await trx
-      .updateTable('deposit_address')
-      .set({ replaced_by: replacement })
-      .where('id', '=', id)
-      .execute();
+    await trx.updateTable('deposit_address').set({ replaced_by: replacement }).where('id', '=', id).execute();
   }
   for (const row of made) {
     const data = { network: row.network, address: row.address, address_id: row.id, renewed: old.length > 0 };
@@ -185,10 +179,7 @@ async function renew(issue: Issue, known: readonly DepositAddressRow[]): Promise
 }
 
 /** Bitcoin: the next index of the wallet's descriptor. EVM: the customer's own next counter. */
-async function nextPosition(
-  { trx, family }: Issue,
-  known: readonly DepositAddressRow[],
-): Promise<bigint> {
+async function nextPosition({ trx, family }: Issue, known: readonly DepositAddressRow[]): Promise<bigint> {
   if (family[0]?.kind === 'evm') return known.reduce((next, row) => max(next, row.position + 1n), 0n);
   const { rows } = await sql<{ index: bigint }>`select nextval('descriptor_index') as index`.execute(trx);
   const index = rows[0]?.index;

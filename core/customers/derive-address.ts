@@ -10,7 +10,11 @@ export function deriveAddress(
 ): { readonly address: string; readonly script: Uint8Array | null; readonly derivation: string } {
   if (network.kind === 'evm') {
     const salt = depositSalt(idBytes(customer), Number(position));
-    const address = deriveDepositAddress({ factory: network.factory, initCodeHash: network.depositInitCodeHash, salt });
+    const address = deriveDepositAddress({
+      factory: network.factory,
+      initCodeHash: network.depositInitCodeHash,
+      salt,
+    });
     return { address, script: null, derivation: salt };
   }
   const { address, script } = deriveChecked(walletOf(config), 0, Number(position));

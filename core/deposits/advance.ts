@@ -106,7 +106,10 @@ function dueAt(
   if (cases.length === 0) return sql`null::integer`;
   const whens = cases
     .toReversed()
-    .map((tier) => sql`when ${name} = ${tier.name} and units >= ${tier.from}::numeric then ${tier.depth}::integer`);
+    .map(
+      (tier) =>
+        sql`when ${name} = ${tier.name} and units >= ${tier.from}::numeric then ${tier.depth}::integer`,
+    );
   return sql`case ${sql.join(whens, sql` `)} end`;
 }
 

@@ -29,7 +29,11 @@ interface Setup {
   readonly alice: string;
   readonly run: () => Promise<number>;
   readonly total: (asset: string) => Promise<{ final: bigint; provisional: bigint }>;
-  readonly held: (kind: 'hot' | 'unswept' | 'gas' | 'cold', asset: string, network: string) => Promise<bigint>;
+  readonly held: (
+    kind: 'hot' | 'unswept' | 'gas' | 'cold',
+    asset: string,
+    network: string,
+  ) => Promise<bigint>;
   readonly whole: () => Promise<void>;
 }
 
@@ -63,7 +67,12 @@ const states = async (db: Database): Promise<string[]> =>
 
 test('a Bitcoin deposit: mempool, block, usable, irreversible; each step on its timeline', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
   const payment = { txId: 't1', position: '0', watchedId, contract: '', units: BTC / 100n };
   await chain.mine();
@@ -109,7 +118,12 @@ test('a Bitcoin deposit: mempool, block, usable, irreversible; each step on its 
 
 test('more value wants more depth', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
   await chain.mine(
     { txId: 'small', position: '0', watchedId, contract: '', units: BTC / 10n - 1n },
@@ -133,7 +147,12 @@ test('more value wants more depth', async (t) => {
 
 test('a reorg takes a credited deposit back, and its next block credits it again, once', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'ethereum',
+    address: '0xA',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'ethereum', s.clock);
   const payment = { txId: 't1', position: 'call:0', watchedId, contract: '', units: ETH };
   await chain.mine(payment);
@@ -165,7 +184,12 @@ test('a reorg takes a credited deposit back, and its next block credits it again
 
 test('a transaction that does something else in its new block is another deposit', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'ethereum',
+    address: '0xA',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'ethereum', s.clock);
   const payment = { txId: 't1', position: 'log:0', watchedId, contract: TOKEN, units: 50_000_000n };
   await chain.mine(payment);
@@ -181,7 +205,12 @@ test('a transaction that does something else in its new block is another deposit
 
 test('irreversible value that leaves the chain halts the network, undoes nothing, and never counts twice', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
   const payment = { txId: 't1', position: '0', watchedId, contract: '', units: 1_000_000n };
   await chain.mine(payment);
@@ -207,10 +236,24 @@ test('irreversible value that leaves the chain halts the network, undoes nothing
 
 test('behind a closed gate deposits are seen, and credited when it opens', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
-  const gate = { asset: 'BTC', network: 'bitcoin', direction: 'deposits', reason: 'test', since: s.clock.now() };
-  await s.db.insertInto('gate').values({ ...gate, state: 'closed' }).execute();
+  const gate = {
+    asset: 'BTC',
+    network: 'bitcoin',
+    direction: 'deposits',
+    reason: 'test',
+    since: s.clock.now(),
+  };
+  await s.db
+    .insertInto('gate')
+    .values({ ...gate, state: 'closed' })
+    .execute();
   await chain.mine({ txId: 't1', position: '0', watchedId, contract: '', units: 1_000_000n });
   for (let i = 0; i < 3; i += 1) await chain.mine();
   await s.run();
@@ -224,7 +267,12 @@ test('behind a closed gate deposits are seen, and credited when it opens', async
 
 test('a deposit to a retired address is credited, and marked late', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   await s.db
     .updateTable('deposit_address')
     .set({ status: 'retired', retired_at: new Date(s.clock.ms - 1) })
@@ -238,7 +286,12 @@ test('a deposit to a retired address is credited, and marked late', async (t) =>
 
 test('an unsupported token is recorded with its customer and a remedy, and never in the books', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'ethereum',
+    address: '0xA',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'ethereum', s.clock);
   const contract = '0x00000000000000000000000000000000000000bb';
   await chain.mine({ txId: 't1', position: 'log:0', watchedId, contract, units: 2n ** 255n });
@@ -294,13 +347,10 @@ test('outsiders who pay an internal address make a stray; our own transactions d
   }
   await s.run();
   const strays = await listStrays(s.db, { limit: 5 });
-  assert.deepEqual(
-    strays.map((row) => [row.tx_id, row.reason, row.state, row.booked]).toSorted(),
-    [
-      ['gift', 'INTERNAL_ADDRESS', 'recorded', true],
-      ['theirs', 'INTERNAL_ADDRESS', 'recorded', true],
-    ],
-  );
+  assert.deepEqual(strays.map((row) => [row.tx_id, row.reason, row.state, row.booked]).toSorted(), [
+    ['gift', 'INTERNAL_ADDRESS', 'recorded', true],
+    ['theirs', 'INTERNAL_ADDRESS', 'recorded', true],
+  ]);
   assert.equal(await s.held('hot', 'BTC', 'bitcoin'), 7n);
   assert.equal(await s.held('hot', 'ETH', 'ethereum'), 6n);
   const theirs = strays.find((row) => row.tx_id === 'theirs')!;
@@ -318,7 +368,14 @@ test("the relayer's float is the house's", async (t) => {
   const s = await setUp(t);
   const relayer = await watch(s.db, { network: 'ethereum', address: '0xR', purpose: 'relayer' });
   const chain = writtenChain(s.db, 'ethereum', s.clock);
-  await chain.mine({ txId: 'fund', position: 'call:0', watchedId: relayer, contract: '', units: ETH, sender: '0xB' });
+  await chain.mine({
+    txId: 'fund',
+    position: 'call:0',
+    watchedId: relayer,
+    contract: '',
+    units: ETH,
+    sender: '0xB',
+  });
   for (let i = 0; i < 4; i += 1) await chain.mine();
   await s.run();
   assert.equal(await s.held('gas', 'ETH', 'ethereum'), ETH);
@@ -328,7 +385,12 @@ test("the relayer's float is the house's", async (t) => {
 
 test('small payments wait in suspense and are credited when they add up to the minimum', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
   const small = (txId: string) => ({ txId, position: '0', watchedId, contract: '', units: 4_000n });
   await chain.mine(small('t1'), small('t2'));
@@ -352,7 +414,12 @@ test('small payments wait in suspense and are credited when they add up to the m
 
 test('what the books refuse halts the network and changes nothing', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'ethereum', address: '0xA', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'ethereum',
+    address: '0xA',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'ethereum', s.clock);
   await chain.mine({ txId: 'huge', position: 'log:0', watchedId, contract: TOKEN, units: 2n ** 256n - 1n });
   await chain.mine({ txId: 'huge2', position: 'log:0', watchedId, contract: TOKEN, units: 10n ** 78n - 10n });
@@ -366,7 +433,12 @@ test('what the books refuse halts the network and changes nothing', async (t) =>
 
 test('two steps at once count nothing twice', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, { network: 'bitcoin', address: 'a1', customer: s.alice, position: 0n });
+  const watchedId = await bindAddress(s.db, {
+    network: 'bitcoin',
+    address: 'a1',
+    customer: s.alice,
+    position: 0n,
+  });
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
   for (let i = 0; i < 30; i += 1)
     await chain.mine({ txId: `t${i}`, position: '0', watchedId, contract: '', units: 100_000n });
@@ -375,4 +447,37 @@ test('two steps at once count nothing twice', async (t) => {
   await s.run();
   const { final, provisional } = await s.total('BTC');
   assert.equal(final + provisional, 3_000_000n);
+});
+
+test('a deposit does not advance on a block that is gone while its receipt was not read yet', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bindAddress(s.db, {
+    network: 'ethereum',
+    address: '0xA',
+    customer: s.alice,
+    position: 0n,
+  });
+  const chain = writtenChain(s.db, 'ethereum', s.clock);
+  await chain.mine({ txId: 'x', position: 'call:0', watchedId, contract: '', units: ETH });
+  await s.run();
+  assert.deepEqual(await states(s.db), ['seen']);
+  // More news than one transaction reads stands before the news that concerns it.
+  const others = Array.from({ length: 250 }, (_, i) => ({
+    txId: `t${i}`,
+    position: 'call:0',
+    watchedId,
+    contract: '',
+    units: ETH,
+  }));
+  await chain.mine(...others);
+  await chain.reorg(1);
+  await chain.reorg(1);
+  for (let i = 0; i < 3; i += 1) await chain.mine();
+  await s.run();
+  const [row] = await listDeposits(s.db, { limit: 5, txId: 'x' });
+  const timeline = (await depositById(s.db, row!.id))!.timeline;
+  assert.deepEqual(
+    timeline.map((step) => step.to_state),
+    ['seen', 'orphaned'],
+  );
 });

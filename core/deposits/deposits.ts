@@ -51,8 +51,7 @@ export async function runDeposits(deps: DepositDeps): Promise<number> {
   let moved = 0;
   for (const network of deps.config.networks) {
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const inRound =
-        (await step(deps, network, followReceipts)) + (await step(deps, network, advanceOpen));
+      const inRound = (await step(deps, network, followReceipts)) + (await step(deps, network, advanceOpen));
       moved += inRound;
       if (inRound === 0) break;
     }
@@ -78,9 +77,7 @@ async function step(
     if (!(error instanceof BooksRefusedError)) throw error;
     await deps.db
       .transaction()
-      .execute((trx) =>
-        haltNetwork(trx, network.id, 'DEPOSIT_REFUSED_BY_BOOKS', error.message, deps.now()),
-      );
+      .execute((trx) => haltNetwork(trx, network.id, 'DEPOSIT_REFUSED_BY_BOOKS', error.message, deps.now()));
     return 0;
   }
 }

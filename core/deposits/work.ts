@@ -59,8 +59,7 @@ export async function commitWork(work: Work): Promise<void> {
   if (postings.length > 0) {
     const outcomes = await applyPostings(executorOf(trx), postings);
     for (const [i, outcome] of outcomes.entries()) {
-      if (outcome.status === 'refused')
-        throw new BooksRefusedError(`${postings[i]?.key}: ${outcome.reason}`);
+      if (outcome.status === 'refused') throw new BooksRefusedError(`${postings[i]?.key}: ${outcome.reason}`);
     }
   }
   for (const event of work.events) await recordEvent(trx, { at, ...event });

@@ -48,7 +48,8 @@ export async function bookDeliveries(work: TreasuryWork): Promise<number> {
     if (!listing) continue;
     const { explained } = accounts;
     postings.push(...postingsOf(work, delivery, { listing, explained, row: accounts.row }));
-    if (explained < delivery.units) unexplained.push({ ...keyOf(delivery), units: `${delivery.units - explained}` });
+    if (explained < delivery.units)
+      unexplained.push({ ...keyOf(delivery), units: `${delivery.units - explained}` });
   }
   if (booked.length > 0) await trx.insertInto('booked_delivery').values(booked).execute();
   await recount(
@@ -117,7 +118,9 @@ async function accountFor(
   const sums = await trx
     .selectFrom('receipt')
     .select((eb) => [
-      eb.fn.coalesce(eb.fn.sum<bigint>('units').filterWhere('height', '<', delivery.height), eb.val(0n)).as('before'),
+      eb.fn
+        .coalesce(eb.fn.sum<bigint>('units').filterWhere('height', '<', delivery.height), eb.val(0n))
+        .as('before'),
       eb.fn.coalesce(eb.fn.sum<bigint>('units'), eb.val(0n)).as('within'),
     ])
     .where('network', '=', network.id)
@@ -173,8 +176,7 @@ function postingsOf(
   else if (destination !== network.vault.toLowerCase())
     throw new DestinationUnknownError(`${delivery.tx_id} delivered to ${delivery.destination}`);
   const feeUnits = facts.row.removed - delivery.units;
-  if (feeUnits > 0n)
-    postings.push(recordNetworkCost({ ...named, units: feeUnits, paidFrom: 'unswept' }));
+  if (feeUnits > 0n) postings.push(recordNetworkCost({ ...named, units: feeUnits, paidFrom: 'unswept' }));
   return postings;
 }
 

@@ -110,15 +110,17 @@ async function fit(work: TreasuryWork, chosen: readonly string[]): Promise<Plan 
   const rows = await trx
     .selectFrom('unswept')
     .innerJoin('watched', (join) =>
-      join
-        .onRef('watched.network', '=', 'unswept.network')
-        .onRef('watched.address', '=', 'unswept.address'),
+      join.onRef('watched.network', '=', 'unswept.network').onRef('watched.address', '=', 'unswept.address'),
     )
     .select(['unswept.address', 'contract', 'units', 'derivation'])
     .where('unswept.network', '=', network.id)
     .where('unswept.address', 'in', chosen)
     .where('units', '>', 0n)
-    .where('contract', 'in', listings.map((listing) => listing.contract))
+    .where(
+      'contract',
+      'in',
+      listings.map((listing) => listing.contract),
+    )
     .execute();
   for (let count = chosen.length; count > 0; count = Math.floor(count * 0.9)) {
     const taken = new Set(chosen.slice(0, count));

@@ -53,9 +53,7 @@ async function endedSweeps({ trx, network }: TreasuryWork): Promise<Ended[]> {
   return trx
     .selectFrom('sweep')
     .innerJoin('evm_call', 'evm_call.id', 'sweep.call_id')
-    .innerJoin('treasury_cursor', (join) =>
-      join.on('treasury_cursor.name', '=', `deliveries:${network.id}`),
-    )
+    .innerJoin('treasury_cursor', (join) => join.on('treasury_cursor.name', '=', `deliveries:${network.id}`))
     .selectAll('sweep')
     .select(['evm_call.state as call_state', 'evm_call.tx_id', 'evm_call.cost_wei'])
     .where('sweep.network', '=', network.id)

@@ -41,19 +41,33 @@ const CONFLICTS_MAX = 5;
 /**
  * One step for every EVM network that is not halted: notice what became irreversible, book what the factory
  * delivered (whoever called it: anybody may), settle our own calls, plan the next one. Each part is one
- * transaction with its cursor. Answers how much it moved; 0 means that there is nothing to do for now.
+ * transaction with its cursor. Answers how much it moved; 0 means that there is nothing to do for now. Throws the
+ * first fault that a network had, after the others had their turn.
  */
 export async function runTreasury(deps: TreasuryDeps): Promise<number> {
   let moved = 0;
+  let fault: unknown;
   for (const network of deps.config.networks) {
     if (network.kind !== 'evm') continue;
-    const opening = deps.openingBalances;
-    if (opening) moved += await openBooks(deps, network, opening);
-    const feePerGasWei = await deps.feePerGasWei?.(network);
-    for (const part of [noticeChanges, bookDeliveries, settleSweeps, planSweep])
-      moved += await step(deps, network, feePerGasWei, part);
+    try {
+      moved += await runNetwork(deps, network);
+    } catch (error) {
+      fault ??= error;
+    }
   }
+  if (fault !== undefined) throw fault;
   return moved;
+}
+
+/** A network whose node does not answer must not keep the others waiting; its fault is told at the end. */
+async function runNetwork(deps: TreasuryDeps, network: EvmNetwork): Promise<number> {
+  let moved = 0;
+  for (const part of [noticeChanges, bookDeliveries, settleSweeps])
+    moved += await step(deps, network, undefined, part);
+  const opening = deps.openingBalances;
+  if (opening) moved += await openBooks(deps, network, opening);
+  const feePerGasWei = await deps.feePerGasWei?.(network);
+  return moved + (await step(deps, network, feePerGasWei, planSweep));
 }
 
 async function step(

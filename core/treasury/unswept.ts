@@ -78,7 +78,11 @@ async function depositedAt({ trx, network, listings }: TreasuryWork, addresses: 
   const rows = await trx
     .selectFrom('deposit')
     .innerJoin('deposit_address', 'deposit_address.id', 'deposit.address_id')
-    .select((eb) => ['deposit_address.address', 'deposit.asset', eb.fn.sum<bigint>('deposit.units').as('units')])
+    .select((eb) => [
+      'deposit_address.address',
+      'deposit.asset',
+      eb.fn.sum<bigint>('deposit.units').as('units'),
+    ])
     .where('deposit.network', '=', network.id)
     .where('deposit.final', '=', true)
     .where('deposit.state', '=', 'irreversible')

@@ -96,9 +96,7 @@ ${evm('polygon', 137)}
 export async function testCustomer(db: Database, externalId: string): Promise<Id<'customer'>> {
   const digest = createHash('sha256').update(externalId).digest();
   const id = newId('customer', { nowMs: () => 0, randomBytes: (length) => digest.subarray(0, length) });
-  await db
-    .transaction()
-    .execute((trx) => createCustomer(trx, { id, externalId, at: new Date(0) }));
+  await db.transaction().execute((trx) => createCustomer(trx, { id, externalId, at: new Date(0) }));
   return id;
 }
 

@@ -1,0 +1,182 @@
+// Proves that a customer's deposit address is his for ever, the same for whoever asks at once, on every EVM
+// network at once, and watched before it is handed out.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { HDKey } from '@scure/bip32';
+import { getContractAddress, sha256, toHex, concat, isAddress, type Hex } from 'viem';
+import { idBytes } from '../../lib/ids/ids.ts';
+import type { Config, Network } from '../config/config.ts';
+import type { Database } from '../db/db.ts';
+import { openTestDatabase, testClock, testConfig, testCustomer } from '../deposits/test/written-chain.ts';
+import {
+  addressByText,
+  addressesOf,
+  completeAddresses,
+  createCustomer,
+  customerByExternalId,
+  findCustomer,
+  isOwnAddress,
+  issueAddress,
+  ownerOf,
+} from './customers.ts';
+
+/** Three signers whose public keys a wallet of a test is made of. */
+function manifestFile(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'customers-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const versions = { private: 0x04358394, public: 0x043587cf };
+  const signers = [1, 2, 3].map((n) => {
+    const master = HDKey.fromMasterSeed(new Uint8Array(32).fill(n), versions);
+    const account = master.derive("m/48'/1'/1'/2'");
+    const evmAddress = `0x${n.toString(16).padStart(40, '0')}`;
+    return { id: `signer-${n}`, xpub: account.publicExtendedKey, evmAddress };
+  });
+  const network = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+  const bitcoin = {
+    network,
+    chain: 'regtest',
+    asset: `${network}/slip44:1`,
+    feeRateMaxSatPerVb: 500,
+    feeMaxSat: '5000000',
+    indexMax: 1_000_000,
+  };
+  const file = join(folder, 'manifest.json');
+  const manifest = { version: 1, epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] };
+  writeFileSync(file, JSON.stringify(manifest));
+  return file;
+}
+
+async function setUp(t: TestContext) {
+  const db = await openTestDatabase({ after: (fn) => t.after(fn) });
+  const clock = testClock();
+  const config = testConfig(manifestFile(t));
+  return { db, config, now: clock.now, clock };
+}
+
+const networkOf = (config: Config, id: string): Network =>
+  config.networks.find((network) => network.id === id)!;
+
+const watchedPurpose = async (db: Database, network: string, address: string) =>
+  await db
+    .selectFrom('watched')
+    .select(['purpose', 'derivation'])
+    .where('network', '=', network)
+    .where('address', '=', address)
+    .executeTakeFirst();
+
+test('an external id is one customer, whoever creates him', async (t) => {
+  const { db, now } = await setUp(t);
+  const id = await testCustomer(db, 'alice');
+  const again = await db
+    .transaction()
+    .execute((trx) =>
+      createCustomer(trx, { id: `${id.slice(0, -1)}0` as typeof id, externalId: 'alice', at: now() }),
+    );
+  assert.deepEqual([again.created, again.row.id], [false, id]);
+  assert.equal((await customerByExternalId(db, 'alice'))?.id, id);
+  assert.equal((await findCustomer(db, id))?.external_id, 'alice');
+  assert.equal(await findCustomer(db, 'cus_nobody'), undefined);
+});
+
+test('Bitcoin: each customer his own index, the same address until renewed, the old one his for ever', async (t) => {
+  const s = await setUp(t);
+  const network = networkOf(s.config, 'bitcoin');
+  const [alice, bob] = [await testCustomer(s.db, 'alice'), await testCustomer(s.db, 'bob')];
+  const first = await issueAddress(s, { customer: alice, network });
+  assert.match(first.address, /^bcrt1q[0-9a-z]{58}$/);
+  assert.equal((await issueAddress(s, { customer: alice, network })).id, first.id);
+  const other = await issueAddress(s, { customer: bob, network });
+  assert.notEqual(other.address, first.address);
+  assert.deepEqual(await watchedPurpose(s.db, 'bitcoin', first.address), {
+    purpose: 'deposit',
+    derivation: `0/${first.position}`,
+  });
+  s.clock.ms += 1000;
+  const second = await issueAddress(s, { customer: alice, network, renew: true });
+  assert.notEqual(second.address, first.address);
+  const old = await addressByText(s.db, 'bitcoin', first.address);
+  assert.deepEqual([old?.status, old?.replaced_by, old?.retired_at], ['retired', second.id, s.now()]);
+  assert.equal(await ownerOf(s.db, 'bitcoin', first.address), alice);
+  assert.ok(await isOwnAddress(s.db, network, first.address));
+  assert.ok(!(await isOwnAddress(s.db, network, 'bcrt1qstranger')));
+  assert.equal((await addressesOf(s.db, alice)).length, 2);
+});
+
+test('EVM: one keyless address on every network, from customer and counter alone', async (t) => {
+  const s = await setUp(t);
+  const alice = await testCustomer(s.db, 'alice');
+  const network = networkOf(s.config, 'ethereum');
+  assert.ok(network.kind === 'evm');
+  const issued = await issueAddress(s, { customer: alice, network });
+  const domain = 'portcullis/deposit-salt/1';
+  const salt = sha256(
+    concat([toHex(domain.length, { size: 1 }), toHex(domain), toHex(idBytes(alice)), toHex(0, { size: 4 })]),
+  );
+  const expected = getContractAddress({
+    opcode: 'CREATE2',
+    from: network.factory as Hex,
+    salt,
+    bytecodeHash: network.depositInitCodeHash as Hex,
+  });
+  assert.equal(issued.address, expected);
+  assert.ok(isAddress(issued.address, { strict: true }));
+  for (const id of ['ethereum', 'polygon']) {
+    assert.equal(await ownerOf(s.db, id, issued.address), alice);
+    assert.equal((await watchedPurpose(s.db, id, issued.address))?.derivation, salt);
+  }
+  const elsewhere = await issueAddress(s, { customer: alice, network: networkOf(s.config, 'polygon') });
+  assert.deepEqual([elsewhere.address, elsewhere.network], [issued.address, 'polygon']);
+  const renewed = await issueAddress(s, { customer: alice, network, renew: true });
+  assert.notEqual(renewed.address, issued.address);
+  const rows = await addressesOf(s.db, alice);
+  assert.deepEqual(rows.map((row) => [row.network, row.position, row.status]).toSorted(), [
+    ['ethereum', 0n, 'retired'],
+    ['ethereum', 1n, 'active'],
+    ['polygon', 0n, 'retired'],
+    ['polygon', 1n, 'active'],
+  ]);
+  assert.ok(await isOwnAddress(s.db, network, network.vault));
+});
+
+test('asked many times at once: one active row, one answer', async (t) => {
+  const s = await setUp(t);
+  const alice = await testCustomer(s.db, 'alice');
+  for (const id of ['bitcoin', 'polygon']) {
+    const network = networkOf(s.config, id);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => issueAddress(s, { customer: alice, network })),
+    );
+    assert.equal(new Set(answers.map((row) => row.id)).size, 1);
+  }
+  assert.equal((await addressesOf(s.db, alice)).length, 3);
+});
+
+test('an EVM network that is configured later watches every address that was ever given out', async (t) => {
+  const s = await setUp(t);
+  const [alice, bob] = [await testCustomer(s.db, 'alice'), await testCustomer(s.db, 'bob')];
+  const before: Config = { ...s.config, networks: s.config.networks.filter((n) => n.id !== 'polygon') };
+  const network = networkOf(before, 'ethereum');
+  const first = await issueAddress({ ...s, config: before }, { customer: alice, network });
+  await issueAddress({ ...s, config: before }, { customer: alice, network, renew: true });
+  await issueAddress({ ...s, config: before }, { customer: bob, network });
+  assert.equal(await ownerOf(s.db, 'polygon', first.address), undefined);
+  assert.equal(await completeAddresses(s), 2);
+  assert.equal(await completeAddresses(s), 0);
+  assert.equal(await ownerOf(s.db, 'polygon', first.address), alice);
+  assert.equal((await addressByText(s.db, 'polygon', first.address))?.status, 'retired');
+  const active = (await addressesOf(s.db, bob)).map((row) => [row.network, row.status]).toSorted();
+  assert.deepEqual(active, [
+    ['ethereum', 'active'],
+    ['polygon', 'active'],
+  ]);
+});
+
+test('nobody gets no address, and nothing changes', async (t) => {
+  const s = await setUp(t);
+  const network = networkOf(s.config, 'ethereum');
+  await assert.rejects(issueAddress(s, { customer: 'cus_nobody', network }));
+  assert.equal((await s.db.selectFrom('watched').selectAll().execute()).length, 0);
+});
