@@ -127,6 +127,26 @@ test('one key from two lanes at once is applied once', async () => {
   assert.deepEqual(await auditLedger(reader), []);
 });
 
+test('a worker that meets the same key half-way is told to try again', async () => {
+  const [one, two] = [await pool.connect(), await pool.connect()];
+  const at = (place: string) =>
+    recordStray({ key: 'half-way', asset, network: place, units: 1n, into: 'cold' });
+  await one.query('begin');
+  await two.query('begin');
+  // Suspense exists and would order the two by its lock, so the second goes by accounts of another asset.
+  await applyPostings(executorOfClient(one), [at('n1')]);
+  const second = applyPostings(executorOfClient(two), [{ ...at('n2'), asset: 'ETC' }]);
+  await sleep(50);
+  await one.query('commit');
+  await assert.rejects(second, { name: 'LedgerError', code: 'LEDGER_CONFLICT', retryable: true });
+  await two.query('rollback');
+  one.release();
+  two.release();
+  assert.deepEqual(await work([{ ...at('n2'), asset: 'ETC' }]), [
+    { status: 'refused', reason: 'KEY_REUSED' },
+  ]);
+});
+
 test('a deposit becomes final while its lots run from hand to hand', async () => {
   const lane = startLedgerLane(pool);
   const hands = Array.from({ length: 200 }, (_, i) => `cus_l${i}`);
