@@ -178,6 +178,7 @@ export function parseSignAnswer(value: unknown): Parsed<SignAnswer> {
   return parsing(() => {
     if (isRefusal(value)) return readRefused(value);
     const answer = readObject(value, 'answer', ['ok', 'signer', 'journal'], ['psbt', 'signature', 'address']);
+    affirmed(answer['ok']);
     const { psbt, signature, address } = answer;
     return {
       ok: true,
@@ -202,6 +203,7 @@ export function parseIdentityAnswer(value: unknown): Parsed<IdentityAnswer> {
     if (isRefusal(value)) return readRefused(value);
     const fields = ['ok', 'signer', 'sealed', 'epoch', 'chain', 'xpub', 'fingerprint', 'evmAddress'];
     const answer = readObject(value, 'answer', fields);
+    affirmed(answer['ok']);
     const fingerprint: TextRule = { lengthMax: 8, pattern: /^[0-9a-f]{8}$/ };
     return {
       ok: true,
@@ -220,6 +222,7 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
   return parsing(() => {
     if (isRefusal(value)) return readRefused(value);
     const answer = readObject(value, 'answer', ['ok', 'signer', 'sealed', 'journal', 'ready']);
+    affirmed(answer['ok']);
     return {
       ok: true,
       signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
@@ -289,6 +292,10 @@ function readPassphrase(value: unknown): string {
     throw new MalformedError(`request.passphrase: at least ${PASSPHRASE_LENGTH_MIN} characters`);
   }
   return passphrase;
+}
+
+function affirmed(ok: unknown): void {
+  if (ok !== true) throw new MalformedError('answer.ok: true or false expected');
 }
 
 function readHead(value: unknown): JournalHead {

@@ -77,11 +77,15 @@ export function makeQuorum(options: { signers?: number; threshold?: number; pin?
   return { manifest, vaults, folders, clock, reopen: open, close };
 }
 
-export function manifestOf(identities: readonly Identity[], threshold: number): Manifest {
+export function manifestOf(
+  identities: readonly Identity[],
+  threshold: number,
+  vault: string = VAULT,
+): Manifest {
   const evm = (network: string): Manifest['evm'][number] => ({
     network,
     chainId: network.slice('eip155:'.length),
-    vault: VAULT,
+    vault,
     tokens: [
       { asset: `${network}/slip44:60`, token: NATIVE },
       { asset: `${network}/erc20:${USDT}`, token: USDT },
