@@ -72,9 +72,12 @@ export async function haltsOf(db: Db): Promise<Halt[]> {
   return db.selectFrom('halt').selectAll().orderBy('network').execute();
 }
 
+export async function haltOf(db: Db, network: string): Promise<Halt | undefined> {
+  return db.selectFrom('halt').selectAll().where('network', '=', network).executeTakeFirst();
+}
+
 export async function isHalted(db: Db, network: string): Promise<boolean> {
-  const row = await db.selectFrom('halt').select('network').where('network', '=', network).executeTakeFirst();
-  return row !== undefined;
+  return (await haltOf(db, network)) !== undefined;
 }
 
 /** Stops following a network. The first reason stays: what goes wrong afterwards follows from it. */

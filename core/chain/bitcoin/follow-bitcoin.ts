@@ -189,7 +189,7 @@ async function loadCoins({ db, network }: BitcoinFollowerDeps, { coins }: ScanTa
   for (;;) {
     const rows = await openOutpoints(db, network.id, after, { spentAbove, limit: PAGE_ROWS });
     for (const row of rows) {
-      const outpoint = outpointBytes(Buffer.from(row.tx_id, 'hex').reverse(), row.vout);
+      const outpoint = outpointBytes(Buffer.from(row.tx_id, 'hex').toReversed(), row.vout);
       coins.add(outpoint, 0, outpoint.length, 0);
       after = { txId: row.tx_id, vout: row.vout };
     }

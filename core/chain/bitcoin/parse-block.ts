@@ -126,7 +126,7 @@ export function txHash(bytes: Buffer, { start, segwit, witness, end }: Transacti
 
 /** Hashes as people write them: reversed, hex. */
 export function hashText(bytes: Buffer): string {
-  return Buffer.from(bytes).reverse().toString('hex');
+  return Buffer.from(bytes.toReversed()).toString('hex');
 }
 
 export interface BlockHeader {

@@ -32,18 +32,78 @@ const TWO_32 = 2 ** 32;
 
 export function scriptTable({ seed, expected = 0, fingerprintBits = 64 }: ScriptTableOptions): ScriptTable {
   assert.equal(seed.length, 8, 'a seed of eight bytes');
-  const seeds = new DataView(seed.buffer, seed.byteOffset, 8);
-  const [seedA, seedB] = [seeds.getUint32(0), seeds.getUint32(4)];
-  const [maskLow, maskHigh] = masks(fingerprintBits);
+  const fingerprint = fingerprinter(seed, fingerprintBits);
   let slots = Math.max(SLOTS_MIN, Math.ceil(expected / LOAD_MAX) + 1);
   let keys = new Uint32Array(2 * slots);
   let ids = new Uint32Array(slots);
   let used = 0;
-  let low = 0;
-  let high = 0;
+  const print = new Uint32Array(2);
 
-  /** Two lanes of multiply and rotate over 32-bit words, mixed at the end. Sets `low` and `high`. */
-  function fingerprint(b: Uint8Array, start: number, length: number): void {
+  const firstSlot = (): number => Math.floor(((print[0] as number) / TWO_32) * slots);
+
+  /** The string of `print`. False when it stands there with this id already. */
+  function insert(id: number): boolean {
+    const [low = 0, high = 0] = print;
+    let s = firstSlot();
+    while (((keys[2 * s] as number) | (keys[2 * s + 1] as number)) !== 0) {
+      if (keys[2 * s] === low && keys[2 * s + 1] === high && ids[s] === id) return false;
+      s = s + 1 === slots ? 0 : s + 1;
+    }
+    keys[2 * s] = low;
+    keys[2 * s + 1] = high;
+    ids[s] = id;
+    return true;
+  }
+
+  function grow(): void {
+    const [oldKeys, oldIds, oldSlots] = [keys, ids, slots];
+    slots = Math.ceil(slots * GROWTH);
+    keys = new Uint32Array(2 * slots);
+    ids = new Uint32Array(slots);
+    for (let s = 0; s < oldSlots; s += 1) {
+      const low = oldKeys[2 * s] as number;
+      const high = oldKeys[2 * s + 1] as number;
+      if ((low | high) === 0) continue;
+      print[0] = low;
+      print[1] = high;
+      insert(oldIds[s] as number);
+    }
+  }
+
+  return {
+    add(bytes, start, length, id) {
+      assert.ok(Number.isInteger(id) && id >= 0 && id <= ID_MAX, `id ${id} fits 32 bits`);
+      if (used + 1 > slots * LOAD_MAX) grow();
+      fingerprint(bytes, start, length, print);
+      if (insert(id)) used += 1;
+    },
+    match(bytes, start, length, found) {
+      fingerprint(bytes, start, length, print);
+      const low = print[0] as number;
+      const high = print[1] as number;
+      let s = firstSlot();
+      for (;;) {
+        const keyLow = keys[2 * s] as number;
+        const keyHigh = keys[2 * s + 1] as number;
+        if ((keyLow | keyHigh) === 0) return;
+        if (keyLow === low && keyHigh === high) found.push(ids[s] as number);
+        s = s + 1 === slots ? 0 : s + 1;
+      }
+    },
+    size: () => used,
+    memoryBytes: () => slots * BYTES_PER_SLOT,
+  };
+}
+
+type Fingerprint = (b: Uint8Array, start: number, length: number, out: Uint32Array) => void;
+
+/** Two lanes of multiply and rotate over 32-bit words, mixed at the end. Never (0, 0), which marks a free slot. */
+function fingerprinter(seed: Uint8Array, bits: number): Fingerprint {
+  const seeds = new DataView(seed.buffer, seed.byteOffset, 8);
+  const [seedA, seedB] = [seeds.getUint32(0), seeds.getUint32(4)];
+  const maskLow = bits >= 32 ? 0xffffffff : 2 ** bits - 1;
+  const maskHigh = bits >= 64 ? 0xffffffff : bits <= 32 ? 0 : 2 ** (bits - 32) - 1;
+  return (b, start, length, out) => {
     let x = seedA ^ length;
     let y = seedB;
     const end = start + length;
@@ -68,63 +128,9 @@ export function scriptTable({ seed, expected = 0, fingerprintBits = 64 }: Script
     y = Math.imul(y ^ (y >>> 16), 0xc2b2ae35);
     y ^= y >>> 16;
     x = Math.imul(x ^ y, 0x27d4eb2f);
-    low = ((x ^ (x >>> 15)) & maskLow) >>> 0;
-    high = (y & maskHigh) >>> 0;
-    // (0, 0) marks a free slot.
-    if ((low | high) === 0) high = 1;
-  }
-
-  const firstSlot = (): number => Math.floor((low / TWO_32) * slots);
-
-  function insert(id: number): boolean {
-    let s = firstSlot();
-    while (((keys[2 * s] as number) | (keys[2 * s + 1] as number)) !== 0) {
-      if (keys[2 * s] === low && keys[2 * s + 1] === high && ids[s] === id) return false;
-      s = s + 1 === slots ? 0 : s + 1;
-    }
-    keys[2 * s] = low;
-    keys[2 * s + 1] = high;
-    ids[s] = id;
-    return true;
-  }
-
-  function grow(): void {
-    const [oldKeys, oldIds, oldSlots] = [keys, ids, slots];
-    slots = Math.ceil(slots * GROWTH);
-    keys = new Uint32Array(2 * slots);
-    ids = new Uint32Array(slots);
-    for (let s = 0; s < oldSlots; s += 1) {
-      low = oldKeys[2 * s] as number;
-      high = oldKeys[2 * s + 1] as number;
-      if ((low | high) !== 0) insert(oldIds[s] as number);
-    }
-  }
-
-  return {
-    add(bytes, start, length, id) {
-      assert.ok(Number.isInteger(id) && id >= 0 && id <= ID_MAX, `id ${id} fits 32 bits`);
-      if (used + 1 > slots * LOAD_MAX) grow();
-      fingerprint(bytes, start, length);
-      if (insert(id)) used += 1;
-    },
-    match(bytes, start, length, found) {
-      fingerprint(bytes, start, length);
-      let s = firstSlot();
-      for (;;) {
-        const keyLow = keys[2 * s] as number;
-        const keyHigh = keys[2 * s + 1] as number;
-        if ((keyLow | keyHigh) === 0) return;
-        if (keyLow === low && keyHigh === high) found.push(ids[s] as number);
-        s = s + 1 === slots ? 0 : s + 1;
-      }
-    },
-    size: () => used,
-    memoryBytes: () => slots * BYTES_PER_SLOT,
+    const low = ((x ^ (x >>> 15)) & maskLow) >>> 0;
+    const high = (y & maskHigh) >>> 0;
+    out[0] = low;
+    out[1] = (low | high) === 0 ? 1 : high;
   };
-}
-
-function masks(bits: number): [number, number] {
-  const low = bits >= 32 ? 0xffffffff : (2 ** bits - 1) | 0;
-  const high = bits >= 64 ? 0xffffffff : bits <= 32 ? 0 : (2 ** (bits - 32) - 1) | 0;
-  return [low, high];
 }
