@@ -152,16 +152,17 @@ async function writeStep(
   const evidence = { tx_id: row.tx_id, block_hash: row.block_hash, height: row.height, ...more };
   await work.trx
     .insertInto('deposit_step')
-    .values(({ selectFrom, fn, val, lit }) => ({
+    .values((eb) => ({
       deposit_id: row.id,
-      n: selectFrom('deposit_step')
-        .select(({ eb }) => eb(fn.coalesce(fn.max('n'), lit(0)), '+', 1).as('n'))
+      n: eb
+        .selectFrom('deposit_step')
+        .select((inner) => inner(inner.fn.coalesce(inner.fn.max('n'), inner.lit(0)), '+', 1).as('n'))
         .where('deposit_id', '=', row.id),
       at: work.at,
       from_state: from ?? null,
       to_state: row.state,
       reason,
-      evidence: val(JSON.stringify(evidence)),
+      evidence: eb.val(JSON.stringify(evidence)),
     }))
     .execute();
   work.events.push({

@@ -2,7 +2,7 @@
 // model says, the wallet in the books holds exactly what is credited and booked, and the ledger's audit is empty.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { executorOf } from '../db/db.ts';
 import { applyPostings, auditLedger, transfer, trialBalance } from '../ledger/ledger.ts';
 import { listDeposits, listStrays, runDeposits, type DepositState } from './deposits.ts';

@@ -177,29 +177,33 @@ export function remedyOf(stray: Pick<StrayRow, 'state' | 'reason' | 'booked' | '
     return { code: 'NONE', text: 'The payment is no longer on the chain: nothing arrived.' };
   if (stray.state === 'seen')
     return { code: 'WAIT', text: 'Wait until it is irreversible; then it can be resolved.' };
-  switch (stray.reason as StrayReason) {
-    case 'BELOW_MINIMUM':
-      return {
-        code: 'ADDS_UP',
-        text: 'Credited by itself once the small payments of this customer and asset reach the minimum together; it can be resolved by hand before.',
-      };
-    case 'UNSUPPORTED_TOKEN':
-      return {
-        code: 'LIST_OR_RETURN',
-        text: 'The token is safe at the deposit address and only ever goes to our own wallet. Check that its contract is genuine; then deliver it with the factory and return it, or list it and credit it by hand.',
-      };
-    case 'INTERNAL_ADDRESS':
-      return stray.booked
-        ? {
-            code: 'DECIDE_OWNER',
-            text: 'It stands in suspense. Find out who paid, then resolve it to that customer or to the house.',
-          }
-        : {
-            code: 'NOT_RECOVERABLE',
-            text: 'It is at an address from which this system moves nothing of this kind; the books do not count it.',
-          };
-  }
+  return remedies[remedyCode(stray)];
 }
+
+function remedyCode({ reason, booked }: Pick<StrayRow, 'reason' | 'booked'>): keyof typeof remedies {
+  if (reason === 'BELOW_MINIMUM') return 'ADDS_UP';
+  if (reason === 'UNSUPPORTED_TOKEN') return 'LIST_OR_RETURN';
+  return booked ? 'DECIDE_OWNER' : 'NOT_RECOVERABLE';
+}
+
+const remedies = {
+  ADDS_UP: {
+    code: 'ADDS_UP',
+    text: 'Credited by itself once the small payments of this customer and asset reach the minimum together; it can be resolved by hand before.',
+  },
+  LIST_OR_RETURN: {
+    code: 'LIST_OR_RETURN',
+    text: 'The token is safe at the deposit address and only ever goes to our own wallet. Check that its contract is genuine; then deliver it with the factory and return it, or list it and credit it by hand.',
+  },
+  DECIDE_OWNER: {
+    code: 'DECIDE_OWNER',
+    text: 'It stands in suspense. Find out who paid, then resolve it to that customer or to the house.',
+  },
+  NOT_RECOVERABLE: {
+    code: 'NOT_RECOVERABLE',
+    text: 'It is at an address from which this system moves nothing of this kind; the books do not count it.',
+  },
+} as const satisfies Record<string, Remedy>;
 
 async function change(work: Work, row: StrayRow, set: Partial<StrayRow>): Promise<StrayRow> {
   await work.trx.updateTable('stray').set(set).where('id', '=', row.id).execute();

@@ -138,8 +138,8 @@ async function accountFor(
     .executeTakeFirstOrThrow();
   const removedBefore = inBatch
     .filter((row) => row.address === delivery.deposit && row.contract === delivery.contract)
-    .reduce((sum, row) => sum + row.removed, BigInt(earlier.removed));
-  const there = BigInt(sums.before) - removedBefore;
+    .reduce((sum, row) => sum + row.removed, earlier.removed);
+  const there = sums.before - removedBefore;
   const row = {
     network: network.id,
     tx_id: delivery.tx_id,
@@ -149,7 +149,7 @@ async function accountFor(
     delivered: delivery.units,
     removed: there > delivery.units ? there : delivery.units,
   };
-  return { row, explained: BigInt(sums.within) - removedBefore };
+  return { row, explained: sums.within - removedBefore };
 }
 
 function postingsOf(

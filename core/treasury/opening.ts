@@ -74,7 +74,7 @@ async function openingOf(
     .where('state', '=', 'mined')
     .where('height', '<=', height)
     .executeTakeFirstOrThrow();
-  const units = balance.units - BigInt(seen.units);
+  const units = balance.units - seen.units;
   if (units <= 0n) return undefined;
   return recordHouseFunding({
     key: `opening:${network.id}:${balance.place}:${balance.contract}`,

@@ -77,8 +77,8 @@ async function calls(db: Database) {
     const { args } = decodeFunctionData({ abi: depositFactoryAbi, data });
     return {
       ...row,
-      salts: args?.[0] as readonly Hex[],
-      tokens: (args?.[1] as readonly Hex[]).map((token) => token.toLowerCase()),
+      salts: args[0] as readonly Hex[],
+      tokens: (args[1] as readonly Hex[]).map((token) => token.toLowerCase()),
     };
   });
 }
@@ -181,9 +181,10 @@ test('what was not delivered stays, and is tried again later, and later still', 
   s.clock.ms += 10 * 60_000;
   await s.run();
   const [, second] = await calls(s.db);
-  assert.deepEqual(second?.salts, [bad.derivation]);
+  assert.ok(second);
+  assert.deepEqual(second.salts, [bad.derivation]);
   await s.chain.mine();
-  await endCall(s, second!.id, 'reverted', '0x2');
+  await endCall(s, second.id, 'reverted', '0x2');
   await s.run();
   s.clock.ms += 10 * 60_000;
   await s.run();

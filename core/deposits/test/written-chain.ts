@@ -169,15 +169,6 @@ export interface WrittenChain {
 export function writtenChain(db: Database, network: string, clock: TestClock): WrittenChain {
   const blocks: WrittenBlock[] = [];
   let made = 0;
-  const tell = async (trx: DatabaseTransaction): Promise<void> => {
-    const tip = blocks.at(-1) ?? { height: -1, hash: 'none' };
-    const row = { height: tip.height, hash: tip.hash, at: clock.now() };
-    await trx
-      .insertInto('chain_tip')
-      .values({ network, ...row })
-      .onConflict((conflict) => conflict.column('network').doUpdateSet(row))
-      .execute();
-  };
   const mine = async (...payments: WrittenPayment[]): Promise<WrittenBlock> => {
     made += 1;
     const height = (blocks.at(-1)?.height ?? -1) + 1;
@@ -194,7 +185,7 @@ export function writtenChain(db: Database, network: string, clock: TestClock): W
         const pending = { ...payment, network, blockHash: hash, height };
         if (!(await mineReceipt(trx, pending))) await insertReceipt(trx, pending, 'mined', clock);
       }
-      await tell(trx);
+      await writeTip(trx, network, { tip: blocks.at(-1), clock });
     });
     return block;
   };
@@ -214,7 +205,7 @@ export function writtenChain(db: Database, network: string, clock: TestClock): W
           [network, hash],
         );
       }
-      await tell(trx);
+      await writeTip(trx, network, { tip: blocks.at(-1), clock });
     });
     return gone.flatMap((block) => block.payments);
   };
@@ -237,6 +228,19 @@ export function writtenChain(db: Database, network: string, clock: TestClock): W
     );
   };
   return { blocks, mine, reorg, announce, replace };
+}
+
+async function writeTip(
+  trx: DatabaseTransaction,
+  network: string,
+  { tip, clock }: { readonly tip: WrittenBlock | undefined; readonly clock: TestClock },
+): Promise<void> {
+  const row = { height: tip?.height ?? -1, hash: tip?.hash ?? 'none', at: clock.now() };
+  await trx
+    .insertInto('chain_tip')
+    .values({ network, ...row })
+    .onConflict((conflict) => conflict.column('network').doUpdateSet(row))
+    .execute();
 }
 
 type Pending = WrittenPayment & {
