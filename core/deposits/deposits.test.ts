@@ -295,3 +295,34 @@ test('a deposit does not advance on a block that is gone while its receipt was n
     ['seen', 'orphaned'],
   );
 });
+
+test('the same address on another EVM network than was meant: a deposit there, with depths of its own', async (t) => {
+  const s = await setUp(t);
+  const chains = [];
+  for (const network of ['ethereum', 'polygon']) {
+    const input = { network, address: '0xA', customer: s.alice, position: 0n };
+    const watchedId = await bindAddress(s.db, input);
+    const chain = writtenChain(s.db, network, s.clock);
+    // One transaction id on both: networks do not share them.
+    await chain.mine({ txId: 't1', position: 'call:0', watchedId, contract: '', units: ETH });
+    chains.push(chain);
+  }
+  await chains[1]!.mine();
+  await s.run();
+  const rows = await listDeposits(s.db, { limit: 5 });
+  assert.deepEqual(
+    new Map(rows.map((row) => [row.network, row.state])),
+    new Map([
+      ['ethereum', 'seen'],
+      ['polygon', 'safe'],
+    ]),
+  );
+  assert.equal(await s.held('unswept', 'ETH', 'polygon'), ETH);
+  assert.equal(await s.held('unswept', 'ETH', 'ethereum'), 0n);
+  await chains[1]!.reorg(2);
+  await chains[0]!.mine();
+  await s.run();
+  assert.equal(await s.held('unswept', 'ETH', 'polygon'), 0n);
+  assert.equal(await s.held('unswept', 'ETH', 'ethereum'), ETH);
+  assert.deepEqual(await s.total('ETH'), { final: 0n, provisional: ETH });
+});

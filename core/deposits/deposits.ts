@@ -30,8 +30,6 @@ export interface DepositDeps {
   readonly now: () => Date;
 }
 
-/** Receipts, or open deposits, in one transaction: its locks are short and its memory bounded. */
-export const BATCH_MAX = 200;
 /** Transactions for one network in one step, so that a busy network does not keep the others waiting. */
 const ROUNDS_MAX = 20;
 /** Another writer used one of our keys, or a deadlock was broken: what is tried again is the same. */
