@@ -17,6 +17,6 @@ export function deriveAddress(
     });
     return { address, script: null, derivation: salt };
   }
-  const { address, script } = deriveChecked(walletOf(config), 0, Number(position));
+  const { address, script } = deriveChecked(walletOf(config, network), 0, Number(position));
   return { address, script, derivation: `0/${position}` };
 }

@@ -1,10 +1,29 @@
 import type { BitcoinNetwork } from '../../config/config.ts';
 import { followChain, type FollowLoop } from '../chain.ts';
-import { openBitcoinFollower, type BitcoinFollower } from './follow-bitcoin.ts';
+import { nativeCurveMissing } from './curve.ts';
+import { openBitcoinFollower } from './follow-bitcoin.ts';
 import type { BitcoinRpc } from './rpc.ts';
 import { bitcoinSource } from './source.ts';
 
+export {
+  parseBitcoinAddress,
+  type BitcoinAddressRefusal,
+  type BitcoinChain,
+  type ParsedBitcoinAddress,
+} from './address.ts';
+export { nativeCurveMissing } from './curve.ts';
+export {
+  deriveChecked,
+  deriveScript,
+  openWallet,
+  WalletError,
+  type BitcoinWallet,
+  type Branch,
+  type DerivedScript,
+} from './derive.ts';
+export { descriptorChecksum, descriptorOf } from './descriptor.ts';
 export { bitcoinRpc, parseNodeJson, type BitcoinRpc, type BitcoinRpcOptions } from './rpc.ts';
+export { walletOf } from './wallet-of.ts';
 
 export interface BitcoinWatcher extends Pick<
   FollowLoop<Buffer>,
@@ -22,7 +41,8 @@ export interface BitcoinWatcher extends Pick<
  */
 export async function startBitcoinWatcher(watcher: BitcoinWatcher): Promise<void> {
   const { db, network, rpc, now, seed, log } = watcher;
-  const follower: BitcoinFollower = await openBitcoinFollower({ db, network, rpc, now, seed });
+  if (nativeCurveMissing !== undefined) log.warn({ network: network.id }, nativeCurveMissing);
+  const follower = await openBitcoinFollower({ db, network, rpc, now, seed });
   log.info({ network: network.id, ...follower.sizes() }, 'loaded');
   await followChain({
     ...watcher,

@@ -177,7 +177,7 @@ test(
     await r.follow();
     const [coin] = await r.coin(txId);
     assert.equal(coin?.spent_tx_id, null);
-    const spender = await spend(r.node, txId, coin!.vout, 4_000_000n);
+    const spender = await spend(r.node, txId, coin.vout, 4_000_000n);
     await r.follow();
     assert.deepEqual(
       (await r.coin(txId)).map((row) => [row.spent_tx_id, row.spent_height]),
