@@ -13,6 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import {
+  encodeJournalEntry,
+  formatJournalLine,
+  parseJournalLine,
+  type JournalEntry,
+} from '../protocol/journal-entry.ts';
 import { VaultFault } from '../vault/fault.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import {
@@ -27,6 +33,7 @@ import {
   refused,
   signed,
 } from './quorum.ts';
+import { sha256 } from './plain-encoding.ts';
 
 const quorum = makeQuorum({ signers: 1, threshold: 1 });
 const { manifest, clock } = quorum;
@@ -104,6 +111,30 @@ const tampered: Record<string, (lines: string[]) => string[] | string> = {
   'words at the end': (lines) => `${lines.join('\n')}\nhello`,
   'an empty line': (lines) => [...lines, ''],
 };
+/** An entry written anew, with a hash that is right for it: only what links it to its neighbours is wrong. */
+function forged(line: string, change: Partial<JournalEntry>): string {
+  const parsed = parseJournalLine(line, sha256);
+  assert.ok(parsed.ok && parsed.value.type === 'entry');
+  const entry = { ...parsed.value.entry, ...change };
+  return formatJournalLine({ ...parsed.value, entry, hash: sha256(encodeJournalEntry(entry)) });
+}
+tampered['an entry in the middle forged with its own hash'] = (lines) =>
+  lines.map((line, i) => (i === 2 ? forged(line, { at: 1n }) : line));
+tampered['the last entry forged with its own hash'] = (lines) => [
+  ...lines.slice(0, -1),
+  forged(lines.at(-1)!, { at: 1n }),
+];
+tampered['an entry that skips a number'] = (lines) => [
+  ...lines.slice(0, -1),
+  forged(lines.at(-1)!, { sequence: 9n }),
+];
+tampered['an entry of an unknown kind'] = (lines) => {
+  const last = parseJournalLine(lines.at(-1)!, sha256);
+  assert.ok(last.ok && last.value.type === 'entry');
+  const next = { sequence: last.value.entry.sequence + 1n, previous: last.value.hash, kind: 'amnesty' };
+  return [...lines, forged(lines.at(-1)!, next)];
+};
+
 for (const [name, change] of Object.entries(tampered)) {
   test(`does not start: ${name}`, () => assert.throws(bent(change).open, fault('JOURNAL_BROKEN')));
 }

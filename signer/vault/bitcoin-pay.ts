@@ -72,9 +72,9 @@ export function signBitcoinPay(
   const signatures = digests.map((digest, i) => {
     const claim = request.inputs[i];
     if (claim === undefined) throw new RangeError('an input without a claim passed the checks');
-    const { privateKey, publicKey } = keys.keyAt(claim.branch, claim.index);
+    const { privateKey, publicKey, publicPoint } = keys.keyAt(claim.branch, claim.index);
     const signature = secp256k1.sign(digest, privateKey, { prehash: false, lowS: true, format: 'der' });
-    if (!secp256k1.verify(signature, digest, publicKey, { prehash: false, lowS: true, format: 'der' })) {
+    if (!secp256k1.verify(signature, digest, publicPoint, { prehash: false, lowS: true, format: 'der' })) {
       throw new VaultFault(
         'SIGNATURE_WRONG',
         'a fresh signature does not verify: faulty memory or processor',

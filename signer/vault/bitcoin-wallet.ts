@@ -16,9 +16,17 @@ export interface BitcoinWallet {
   scriptAt(branch: 0 | 1, index: number): WalletScript;
 }
 
+export interface OwnKey {
+  readonly privateKey: Uint8Array;
+  /** Compressed, as it stands in scripts. */
+  readonly publicKey: Uint8Array;
+  /** Uncompressed: verifying with it needs no square root, a third of the work. */
+  readonly publicPoint: Uint8Array;
+}
+
 export interface BitcoinKeys {
   /** This signer's own key pair at a branch and index. */
-  keyAt(branch: 0 | 1, index: number): { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array };
+  keyAt(branch: 0 | 1, index: number): OwnKey;
 }
 
 /** Derivation takes some milliseconds; a hot wallet asks for the same few thousand scripts again. */
@@ -40,7 +48,8 @@ export function openKeys(account: HDKey): BitcoinKeys {
   return {
     keyAt: cached((branch, index) => {
       const privateKey = privateKeyOf(branches[branch].deriveChild(index));
-      return { privateKey, publicKey: secp256k1.getPublicKey(privateKey, true) };
+      const publicPoint = secp256k1.getPublicKey(privateKey, false);
+      return { privateKey, publicKey: secp256k1.getPublicKey(privateKey, true), publicPoint };
     }),
   };
 }
