@@ -22,12 +22,19 @@ const SEQUENCE_LOCK = 7_306_020;
  * this one makes every other writer of events wait until the commit.
  */
 export async function recordEvent(trx: DatabaseTransaction, event: NewEvent): Promise<void> {
+  await recordEvents(trx, [event]);
+}
+
+/** As recordEvent, for many in their order: a transaction that has many should not make others wait for each. */
+export async function recordEvents(trx: DatabaseTransaction, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
   await sql`select pg_advisory_xact_lock(${SEQUENCE_LOCK})`.execute(trx);
   await trx
     .insertInto('event')
-    .values({ at: event.at, type: event.type, subject: event.subject, data: jsonText(event.data) })
+    .values(events.map(({ at, type, subject, data }) => ({ at, type, subject, data: jsonText(data) })))
     .execute();
-  await sql`select pg_notify('portcullis_event', ${event.type})`.execute(trx);
+  const types = [...new Set(events.map((event) => event.type))];
+  await sql`select pg_notify('portcullis_event', type) from unnest(${types}::text[]) as t(type)`.execute(trx);
 }
 
 /** Events with a higher sequence, oldest first. */

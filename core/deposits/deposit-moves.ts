@@ -48,7 +48,7 @@ export async function createDeposit(
     updated_at: work.at,
   };
   await work.trx.insertInto('deposit').values(row).execute();
-  await writeStep(work, row, undefined, seenReason(view));
+  tellStep(work, row, undefined, seenReason(view));
 }
 
 /** Brings a deposit to what the chain says now. Its depth is another matter: advanceDeposits. */
@@ -131,7 +131,7 @@ async function move(
   assert.ok(mayMove(row.state as DepositState, to), `${row.id}: ${row.state} to ${to}`);
   const moved = await update(work, row, { ...change.set, state: to });
   const last = to === 'orphaned' ? { block_hash: row.block_hash, height: row.height } : {};
-  await writeStep(work, moved, row.state, change.reason, { ...last, ...change.evidence });
+  tellStep(work, moved, row.state, change.reason, { ...last, ...change.evidence });
   return moved;
 }
 
@@ -142,29 +142,15 @@ async function update(work: Work, row: Row, set: Partial<Row>): Promise<Row> {
 }
 
 /** The timeline's next entry and the event that tells of it. */
-async function writeStep(
+function tellStep(
   work: Work,
   row: Row,
   from: string | undefined,
   reason: DepositReason,
   more: object = {},
-): Promise<void> {
+): void {
   const evidence = { tx_id: row.tx_id, block_hash: row.block_hash, height: row.height, ...more };
-  await work.trx
-    .insertInto('deposit_step')
-    .values((eb) => ({
-      deposit_id: row.id,
-      n: eb
-        .selectFrom('deposit_step')
-        .select((inner) => inner(inner.fn.coalesce(inner.fn.max('n'), inner.lit(0)), '+', 1).as('n'))
-        .where('deposit_id', '=', row.id),
-      at: work.at,
-      from_state: from ?? null,
-      to_state: row.state,
-      reason,
-      evidence: eb.val(JSON.stringify(evidence)),
-    }))
-    .execute();
+  work.steps.push({ deposit: row.id, from: from ?? null, to: row.state, reason, evidence });
   work.events.push({
     type: `deposit.${row.state}`,
     subject: row.id,

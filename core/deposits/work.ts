@@ -1,4 +1,4 @@
-import { recordEvent } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
 import { haltNetwork, isHalted } from '../controls/controls.ts';
 import { listingsOf, type Config, type Listing, type Network } from '../config/config.ts';
 import { executorOf, type DatabaseTransaction } from '../db/db.ts';
@@ -12,9 +12,19 @@ export interface Work {
   /** Of this network. */
   readonly listings: readonly Listing[];
   readonly at: Date;
+  /** Next entries of deposits' timelines, in their order. */
+  readonly steps: DepositMove[];
   readonly postings: Posting[];
   readonly events: { readonly type: string; readonly subject: string; readonly data: object }[];
   readonly halts: { readonly code: string; readonly detail: string }[];
+}
+
+export interface DepositMove {
+  readonly deposit: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly reason: string;
+  readonly evidence: object;
 }
 
 /** The books refuse a posting that follows from the chain: nothing of the transaction may stand. */
@@ -44,6 +54,7 @@ export async function startWork(
     config: deps.config,
     listings: listingsOf(deps.config).filter((listing) => listing.network.id === network.id),
     at: deps.now(),
+    steps: [],
     postings: [],
     events: [],
     halts: [],
@@ -56,12 +67,38 @@ export async function startWork(
  */
 export async function commitWork(work: Work): Promise<void> {
   const { trx, at, postings } = work;
+  await writeSteps(work);
   if (postings.length > 0) {
     const outcomes = await applyPostings(executorOf(trx), postings);
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'refused') throw new BooksRefusedError(`${postings[i]?.key}: ${outcome.reason}`);
     }
   }
-  for (const event of work.events) await recordEvent(trx, { at, ...event });
+  await recordEvents(
+    trx,
+    work.events.map((event) => ({ at, ...event })),
+  );
   for (const { code, detail } of work.halts) await haltNetwork(trx, work.network.id, code, detail, at);
+}
+
+async function writeSteps({ trx, at, steps }: Work): Promise<void> {
+  if (steps.length === 0) return;
+  await executorOf(trx).query(
+    `insert into deposit_step (deposit_id, n, at, from_state, to_state, reason, evidence)
+     select step.deposit,
+            coalesce((select max(n) from deposit_step last where last.deposit_id = step.deposit), 0)
+              + row_number() over (partition by step.deposit order by step.i),
+            $1, step.from_state, step.to_state, step.reason, step.evidence::jsonb
+       from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+         with ordinality as step(deposit, from_state, to_state, reason, evidence, i)
+      order by step.i`,
+    [
+      at,
+      steps.map((step) => step.deposit),
+      steps.map((step) => step.from),
+      steps.map((step) => step.to),
+      steps.map((step) => step.reason),
+      steps.map((step) => JSON.stringify(step.evidence)),
+    ],
+  );
 }
