@@ -1,11 +1,7 @@
 // Proves that a customer's deposit address is his for ever, the same for whoever asks at once, on every EVM
 // network at once, and watched before it is handed out.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { HDKey } from '@scure/bip32';
 import { getContractAddress, sha256, toHex, concat, isAddress, type Hex } from 'viem';
 import { idBytes } from '../../lib/ids/ids.ts';
 import type { Config, Network } from '../config/config.ts';
@@ -22,32 +18,7 @@ import {
   issueAddress,
   ownerOf,
 } from './customers.ts';
-
-/** Three signers whose public keys a wallet of a test is made of. */
-function manifestFile(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'customers-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const versions = { private: 0x04358394, public: 0x043587cf };
-  const signers = [1, 2, 3].map((n) => {
-    const master = HDKey.fromMasterSeed(new Uint8Array(32).fill(n), versions);
-    const account = master.derive("m/48'/1'/1'/2'");
-    const evmAddress = `0x${n.toString(16).padStart(40, '0')}`;
-    return { id: `signer-${n}`, xpub: account.publicExtendedKey, evmAddress };
-  });
-  const network = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
-  const bitcoin = {
-    network,
-    chain: 'regtest',
-    asset: `${network}/slip44:1`,
-    feeRateMaxSatPerVb: 500,
-    feeMaxSat: '5000000',
-    indexMax: 1_000_000,
-  };
-  const file = join(folder, 'manifest.json');
-  const manifest = { version: 1, epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] };
-  writeFileSync(file, JSON.stringify(manifest));
-  return file;
-}
+import { manifestFile } from './test/manifest.ts';
 
 async function setUp(t: TestContext) {
   const db = await openTestDatabase({ after: (fn) => t.after(fn) });

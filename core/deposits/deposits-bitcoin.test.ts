@@ -9,9 +9,12 @@ import { coins } from '../../world/parts/satoshi.ts';
 import type { Bitcoind } from '../../world/parts/bitcoind.ts';
 import { bitcoinRpc, startBitcoinWatcher } from '../chain/bitcoin/bitcoin.ts';
 import { tipOf, watchAddresses } from '../chain/chain.ts';
+import { issueAddress } from '../customers/customers.ts';
+import { manifestFile } from '../customers/test/manifest.ts';
 import type { Database } from '../db/db.ts';
 import { depositById, listDeposits, listStrays, runDeposits } from './deposits.ts';
 import { config, setUp, type Setup } from './test/following.ts';
+import { testConfig, testCustomer } from './test/written-chain.ts';
 
 const MIN_WAIT_MS = 50;
 const WAIT_MAX_MS = 30_000;
@@ -103,7 +106,7 @@ test('Bitcoin, on a real node', { timeout: 180_000 }, async (t) => {
 });
 
 async function play(t: TestContext, s: Setup, node: Bitcoind): Promise<void> {
-  const address = await depositAddress(s.db, node, s.alice, 0n);
+  const address = await depositAddress(s.db, node, s.alice, 1_000_000n);
   const change = await ownAddress(s.db, node, 'change');
   await caughtUp(s, node);
 
@@ -174,5 +177,21 @@ async function play(t: TestContext, s: Setup, node: Bitcoind): Promise<void> {
     const receipts = await s.db.selectFrom('receipt').selectAll().where('tx_id', '=', txId).execute();
     assert.equal(receipts.length, 1, 'the watcher saw the change, and it is ours');
     await runDeposits({ db: s.db, config, now: s.clock.now });
+  });
+
+  await t.test('an address issued while the watcher runs, and paid at once', async () => {
+    const bob = await testCustomer(s.db, 'bob');
+    const issuing = testConfig(manifestFile(t));
+    const network = issuing.networks.find((candidate) => candidate.id === 'bitcoin');
+    assert.ok(network);
+    const deps = { db: s.db, config: issuing, now: s.clock.now };
+    const issued = await issueAddress(deps, { customer: bob, network });
+    const info = await node.rpc<{ isvalid: boolean }>('validateaddress', issued.address);
+    assert.ok(info.isvalid);
+    const txId = await node.send(issued.address, 300_000n);
+    await node.mine(1);
+    await until(s, 'safe', async () => (await stateOf(s.db, txId)) === 'safe');
+    const [row] = await listDeposits(s.db, { limit: 1, customer: bob });
+    assert.deepEqual([row?.units, row?.address], [300_000n, issued.address]);
   });
 }

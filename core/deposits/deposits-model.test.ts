@@ -123,7 +123,8 @@ async function play(script: readonly Step[], after: (fn: () => Promise<void>) =>
       case 'transfer': {
         transfers += 1;
         const [from, to] = customers;
-        const facts = { transfer: `x${transfers}`, from: from!, to: to!, asset: 'BTC', units: step.units };
+        const movement = { from: from!, to: to!, asset: 'BTC', units: step.units };
+        const facts = { transfer: `x${transfers}`, movements: [movement] };
         await db.transaction().execute((trx) => applyPostings(executorOf(trx), [transfer(facts)]));
         break;
       }

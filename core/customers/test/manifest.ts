@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { HDKey } from '@scure/bip32';
+
+/** Three signers whose public keys a wallet of a test is made of. */
+export function manifestFile(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'customers-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const versions = { private: 0x04358394, public: 0x043587cf };
+  const signers = [1, 2, 3].map((n) => {
+    const master = HDKey.fromMasterSeed(new Uint8Array(32).fill(n), versions);
+    const account = master.derive("m/48'/1'/1'/2'");
+    const evmAddress = `0x${n.toString(16).padStart(40, '0')}`;
+    return { id: `signer-${n}`, xpub: account.publicExtendedKey, evmAddress };
+  });
+  const network = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+  const bitcoin = {
+    network,
+    chain: 'regtest',
+    asset: `${network}/slip44:1`,
+    feeRateMaxSatPerVb: 500,
+    feeMaxSat: '5000000',
+    indexMax: 1_000_000,
+  };
+  const file = join(folder, 'manifest.json');
+  const manifest = { version: 1, epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] };
+  writeFileSync(file, JSON.stringify(manifest));
+  return file;
+}
