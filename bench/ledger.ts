@@ -144,10 +144,14 @@ async function runLane(bench: Bench, load: Load, callers: number): Promise<Figur
   const submit = async (key: string, pick: Pick): Promise<boolean> => {
     const posting: Posting = transfer({
       transfer: key,
-      from: bench.customers[pick.from] ?? '',
-      to: bench.customers[pick.to] ?? '',
-      asset: ASSET,
-      units: pick.units,
+      movements: [
+        {
+          from: bench.customers[pick.from] ?? '',
+          to: bench.customers[pick.to] ?? '',
+          asset: ASSET,
+          units: pick.units,
+        },
+      ],
     });
     return (await lane.submit(posting)).status === 'applied';
   };

@@ -12,6 +12,7 @@ import {
   type Leg,
   type Plan,
 } from './books.ts';
+import { transferLegs } from './decide-transfer.ts';
 import type { PostingRefusal } from './outcomes.ts';
 import type {
   CreditDeposit,
@@ -26,6 +27,9 @@ import type {
   VoidHold,
   WriteOffDeposit,
 } from './postings.ts';
+
+/** Both sides of a trade with its fees, several times over; more are several transfers. */
+export const MOVEMENTS_MAX = 20;
 
 /** A plan, or why not. Reads the books and changes nothing. */
 export type Decision = Plan | PostingRefusal;
@@ -164,22 +168,9 @@ function decideWriteOff(books: Books, posting: WriteOffDeposit): Decision {
   };
 }
 
-/** Final value is spent first, then lots, oldest first; a lot arrives as a lot of the same deposit. */
 function decideTransfer(books: Books, posting: Transfer): Decision {
-  if (posting.from === posting.to) return 'SAME_ACCOUNT';
-  const { asset, units } = posting;
-  const debit = accountOf(books, { kind: 'customer', asset, customer: posting.from });
-  const credit = accountOf(books, { kind: 'customer', asset, customer: posting.to });
-  if (freeFinalOf(debit) >= units) return { legs: [{ debit, credit, units }] };
-  if (freeFinalOf(debit) + debit.provisional < units) return 'INSUFFICIENT_FUNDS';
-  const taking = takeFrom(units);
-  const legs = [
-    taking(freeFinalOf(debit), { debit, credit }),
-    ...lotsOldestFirst(debit).map(({ deposit, units: lot }) =>
-      taking(lot, { debit, credit, debitLot: deposit, creditLot: deposit }),
-    ),
-  ];
-  return { legs: legs.filter((leg) => leg !== undefined) };
+  const legs = transferLegs(books, posting);
+  return typeof legs === 'string' ? legs : { legs };
 }
 
 function decideHold(books: Books, posting: HoldWithdrawal): Decision {
@@ -318,7 +309,21 @@ function min(a: bigint, b: bigint): bigint {
 /** Outside data: one bad text or number would make PostgreSQL refuse the whole batch. */
 export function malformed(posting: Posting): PostingRefusal | undefined {
   if ('to' in posting && typeof posting.to === 'object' && !isText(posting.to.customer)) return 'MALFORMED';
-  for (const [name, value] of Object.entries(posting) as [string, unknown][]) {
+  const parts: object[] = [posting];
+  if (posting.kind === 'transfer') {
+    const { movements } = posting;
+    if (movements.length < 1 || movements.length > MOVEMENTS_MAX) return 'MALFORMED';
+    parts.push(...movements);
+  }
+  for (const part of parts) {
+    const fault = malformedFields(part);
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+function malformedFields(part: object): PostingRefusal | undefined {
+  for (const [name, value] of Object.entries(part) as [string, unknown][]) {
     if (typeof value === 'string' && !isText(value)) return 'MALFORMED';
     if (typeof value === 'number' && !(Number.isInteger(value) && value >= 1 && value < 2 ** 31))
       return 'MALFORMED';

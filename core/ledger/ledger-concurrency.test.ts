@@ -45,7 +45,7 @@ const reader = readerOf(pool);
 const credit = (deposit: string, customer: string, units: bigint) =>
   creditDeposit({ deposit, incarnation: 1, customer, asset, network, into: 'hot', units });
 const send = (id: string, from: string, to: string, units: bigint) =>
-  transfer({ transfer: id, from, to, asset, units });
+  transfer({ transfer: id, movements: [{ from, to, asset, units }] });
 
 /** As a worker does: its own transaction, and once more after a conflict. */
 async function work(postings: Posting[]): Promise<PostingOutcome[]> {

@@ -25,11 +25,11 @@ await client.query('begin');
 const outcomes = await applyPostings(executorOfClient(client), [
   creditDeposit({ ...coin, deposit: 'dep_1', customer: 'cus_a', units: 100n }),
   finalizeDeposit({ deposit: 'dep_1', incarnation: 1 }),
-  transfer({ transfer: 't', from: 'cus_a', to: 'cus_b', asset: 'BTC', units: 40n }),
+  transfer({ transfer: 't', movements: [{ from: 'cus_a', to: 'cus_b', asset: 'BTC', units: 40n }] }),
   creditDeposit({ ...coin, deposit: 'dep_2', customer: 'cus_a', units: 100n }),
   holdWithdrawal({ withdrawal: 'wdr_1', customer: 'cus_a', asset: 'BTC', units: 5n }),
   creditDeposit({ ...coin, deposit: 'dep_3', customer: 'cus_c', units: 30n }),
-  transfer({ transfer: 'u', from: 'cus_c', to: 'cus_d', asset: 'BTC', units: 30n }),
+  transfer({ transfer: 'u', movements: [{ from: 'cus_c', to: 'cus_d', asset: 'BTC', units: 30n }] }),
   reverseDeposit({ deposit: 'dep_3', incarnation: 1 }),
   recordStray({ key: 's', asset: 'BTC', network: 'bitcoin', units: 7n, into: 'hot' }),
   recordStray({ key: 'e', asset: 'ETH', network: 'ethereum', units: 9n, into: 'hot' }),

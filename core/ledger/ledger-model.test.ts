@@ -20,6 +20,7 @@ import {
   settleWithdrawal,
   startLedgerLane,
   transfer,
+  type Movement,
   voidHold,
   writeOffDeposit,
   type Posting,
@@ -123,18 +124,13 @@ class Model {
       case 'write_off_deposit':
         return this.writeOff(p.deposit);
       case 'transfer': {
-        if (p.from === p.to) return 'SAME_ACCOUNT';
-        const [from, to] = [`customer ${p.asset} ${p.from}`, `customer ${p.asset} ${p.to}`];
-        if (this.free(from) + this.provisional(from) < p.units) return 'INSUFFICIENT_FUNDS';
-        let left = p.units;
-        const final = left < this.free(from) ? left : this.free(from);
-        this.move(from, to, final);
-        left -= final;
-        for (const lot of this.account(from).lots) {
-          const units = left < lot.units ? left : lot.units;
-          this.addLot(from, lot.deposit, -units);
-          this.addLot(to, lot.deposit, units);
-          left -= units;
+        const before = structuredClone([...this.accounts]);
+        for (const movement of p.movements) {
+          const reason = this.pass(movement);
+          if (reason === undefined) continue;
+          this.accounts.clear();
+          for (const [name, account] of before) this.accounts.set(name, account);
+          return reason;
         }
         return undefined;
       }
@@ -187,6 +183,24 @@ class Model {
       default:
         return p satisfies never;
     }
+  }
+
+  pass(movement: Movement): string | undefined {
+    const { asset, units: wanted } = movement;
+    if (movement.from === movement.to) return 'SAME_ACCOUNT';
+    const [from, to] = [`customer ${asset} ${movement.from}`, `customer ${asset} ${movement.to}`];
+    if (this.free(from) + this.provisional(from) < wanted) return 'INSUFFICIENT_FUNDS';
+    let left = wanted;
+    const final = left < this.free(from) ? left : this.free(from);
+    this.move(from, to, final);
+    left -= final;
+    for (const lot of this.account(from).lots) {
+      const units = left < lot.units ? left : lot.units;
+      this.addLot(from, lot.deposit, -units);
+      this.addLot(to, lot.deposit, units);
+      left -= units;
+    }
+    return undefined;
   }
 
   credit(p: Extract<Posting, { kind: 'credit_deposit' }>): string | undefined {
@@ -311,6 +325,7 @@ function arbitraryPosting(run: string): fc.Arbitrary<Posting> {
   const paidFrom = fc.constantFrom('hot', 'gas', 'unswept');
   const direction = fc.constantFrom('hot_to_cold', 'cold_to_hot');
   const rec = fc.record;
+  const movement = rec({ from: customer, to: customer, asset, units });
   return fc.oneof(
     { weight: 6, arbitrary: sameDeposit.map(creditDeposit) },
     {
@@ -322,10 +337,17 @@ function arbitraryPosting(run: string): fc.Arbitrary<Posting> {
     { weight: 1, arbitrary: rec({ deposit }).map(writeOffDeposit) },
     {
       weight: 8,
-      arbitrary: rec({ transfer: key, from: customer, to: customer, asset, units }).map(transfer),
+      arbitrary: rec({ transfer: key, movements: fc.tuple(movement) }).map(transfer),
+    },
+    {
+      weight: 3,
+      arbitrary: rec({
+        transfer: key,
+        movements: fc.array(movement, { minLength: 2, maxLength: 5 }),
+      }).map(transfer),
     },
     { weight: 3, arbitrary: rec({ withdrawal, customer, asset, units }).map(holdWithdrawal) },
-    { weight: 1, arbitrary: rec({ withdrawal }).map(voidHold) },
+    { weight: 3, arbitrary: rec({ withdrawal }).map(voidHold) },
     {
       weight: 2,
       arbitrary: rec({ withdrawal, network, amount: units, fee: fc.bigInt(0n, 3n) }).map(settleWithdrawal),

@@ -90,7 +90,7 @@ const credit = (deposit: string, customer: string, units: bigint, incarnation = 
 const finalize = (deposit: string, incarnation = 1) => finalizeDeposit({ deposit, incarnation });
 const reverse = (deposit: string, incarnation = 1) => reverseDeposit({ deposit, incarnation });
 const send = (from: string, to: string, units: bigint) =>
-  transfer({ transfer: fresh(), from, to, asset, units });
+  transfer({ transfer: fresh(), movements: [{ from, to, asset, units }] });
 const hold = (withdrawal: string, customer: string, units: bigint) =>
   holdWithdrawal({ withdrawal, customer, asset, units });
 
@@ -177,6 +177,42 @@ test('value that is not yet irreversible stays so in a receiver’s hands, oldes
   await says('applied', finalize(d1));
   assert.deepEqual(await parts(b), [15n, 20n, 0n]);
   assert.deepEqual(await parts(a), [25n, 0n, 0n]);
+});
+
+test('both sides of a trade stand in one transfer: all or none, in order, lots included', async () => {
+  const [a, b] = [await funded(100n), await funded(50n)];
+  const d = `dep_${fresh()}`;
+  await says('applied', credit(d, a, 30n));
+  const trade = (id: string, units: bigint, back: bigint) =>
+    transfer({
+      transfer: id,
+      movements: [
+        { from: a, to: b, asset, units },
+        { from: b, to: a, asset, units: back },
+      ],
+    });
+  // The way back may spend what the way there brought: b has 50 of its own, 110 come.
+  await says('applied', trade(fresh(), 110n, 160n));
+  assert.deepEqual(await parts(a), [150n, 30n, 0n]);
+  assert.deepEqual(await parts(b), [0n, 0n, 0n]);
+  const key = fresh();
+  await says('INSUFFICIENT_FUNDS', trade(key, 100n, 101n));
+  await says('SAME_ACCOUNT', transfer({ transfer: key, movements: [{ from: a, to: a, asset, units: 1n }] }));
+  assert.deepEqual(await parts(a), [150n, 30n, 0n], 'the first side moved nothing');
+  await says(
+    ['applied', 'duplicate', 'KEY_REUSED'],
+    trade(key, 5n, 5n),
+    trade(key, 5n, 5n),
+    trade(key, 5n, 4n),
+  );
+  const one = { from: a, to: b, asset, units: 1n };
+  const many = Array.from({ length: 21 }, () => one);
+  await says('MALFORMED', transfer({ transfer: fresh(), movements: [] }));
+  await says('MALFORMED', transfer({ transfer: fresh(), movements: many }));
+  await says('UNITS_OUT_OF_RANGE', transfer({ transfer: fresh(), movements: [one, { ...one, units: 0n }] }));
+  await says('MALFORMED', transfer({ transfer: fresh(), movements: [one, { ...one, to: '\u0000' }] }));
+  await says('applied', transfer({ transfer: fresh(), movements: many.slice(1) }));
+  assert.deepEqual(await parts(b), [20n, 0n, 0n]);
 });
 
 test('held value is not spent by a transfer, lots are', async () => {
@@ -335,11 +371,12 @@ test('inside a batch: order counts, one bad posting fails alone, a duplicate ans
     send(b, c, 1n),
     first,
     first,
-    { ...first, units: 5n },
+    { ...first, movements: [{ from: a, to: b, asset, units: 5n }] },
     send(b, c, 4n),
     send(b, c, 1n),
   );
-  await says(['duplicate', 'KEY_REUSED'], first, { ...first, to: c });
+  const elsewhere = { ...first, movements: [{ from: a, to: c, asset, units: 4n }] };
+  await says(['duplicate', 'KEY_REUSED'], first, elsewhere);
   const [once, twice, later] = await apply(send(a, b, 1n), first, first);
   assert.ok(once?.status === 'applied' && twice?.status === 'duplicate' && later?.status === 'duplicate');
   assert.ok(twice.posting < once.posting && twice.posting === later.posting);

@@ -37,6 +37,7 @@ export {
   transfer,
   voidHold,
   writeOffDeposit,
+  type Movement,
   type Posting,
 } from './postings.ts';
 

@@ -1,6 +1,7 @@
 /**
  * Why the books refuse a posting. A refused posting leaves nothing, not even its key.
- * - MALFORMED: a text that is empty, too long or not printable ASCII, or an incarnation below 1
+ * - MALFORMED: a text that is empty, too long or not printable ASCII, an incarnation below 1, or no movements or
+ *   too many
  * - UNITS_OUT_OF_RANGE: not above zero, or more than the books can hold
  * - SAME_ACCOUNT: from and to are one
  * - KEY_REUSED: the key belongs to a posting that says something else

@@ -52,13 +52,18 @@ export interface WriteOffDeposit {
   readonly deposit: string;
 }
 
-export interface Transfer {
-  readonly kind: 'transfer';
-  readonly key: string;
+/** From one customer to another. */
+export interface Movement {
   readonly from: string;
   readonly to: string;
   readonly asset: string;
   readonly units: bigint;
+}
+
+export interface Transfer {
+  readonly kind: 'transfer';
+  readonly key: string;
+  readonly movements: readonly Movement[];
 }
 
 export interface HoldWithdrawal {
@@ -166,10 +171,10 @@ export function writeOffDeposit(facts: Facts<WriteOffDeposit>): WriteOffDeposit 
   return { kind: 'write_off_deposit', key: `write-off:${facts.deposit}`, deposit: facts.deposit };
 }
 
-/** Between two customers. `transfer` is the transfer's id. */
+/** 1 to 20 movements between customers, in order: all or none. `transfer` is the transfer's id. */
 export function transfer(facts: Facts<Transfer> & { readonly transfer: string }): Transfer {
-  const { from, to, asset, units } = facts;
-  return { kind: 'transfer', key: `transfer:${facts.transfer}`, from, to, asset, units };
+  const movements = facts.movements.map(({ from, to, asset, units }) => ({ from, to, asset, units }));
+  return { kind: 'transfer', key: `transfer:${facts.transfer}`, movements };
 }
 
 /** Sets final value aside for a withdrawal: what the recipient gets and the fee on top, together. */

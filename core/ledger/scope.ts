@@ -93,11 +93,9 @@ function push(owners: Map<string, Owner[]>, subject: string, { asset, customer }
 function refsOf(posting: Posting, owners: ReadonlyMap<string, readonly Owner[]>): AccountRef[] {
   switch (posting.kind) {
     case 'transfer':
-      return [posting.from, posting.to].map((customer) => ({
-        kind: 'customer',
-        asset: posting.asset,
-        customer,
-      }));
+      return posting.movements.flatMap(({ from, to, asset }) =>
+        [from, to].map((customer): AccountRef => ({ kind: 'customer', asset, customer })),
+      );
     case 'hold_withdrawal':
       return [{ kind: 'customer', asset: posting.asset, customer: posting.customer }];
     case 'credit_deposit':
