@@ -8,6 +8,7 @@ import { planSweep } from './plan-sweep.ts';
 import { settleSweeps } from './settle-sweeps.ts';
 import { noticeChanges } from './unswept.ts';
 
+export { watchContracts } from './contracts.ts';
 export type { OpeningBalance } from './opening.ts';
 
 export interface TreasuryDeps {
