@@ -11,6 +11,31 @@ export {
   type BitcoinChain,
   type ParsedBitcoinAddress,
 } from './address.ts';
+export {
+  broadcast,
+  estimateFeeRate,
+  type Broadcast,
+  type BroadcastRefusal,
+  type FeeRate,
+} from './broadcast.ts';
+export {
+  buildPayPsbt,
+  planOf,
+  type BuiltPsbt,
+  type PayOptions,
+  type PsbtPlan,
+  type StoredRequest,
+} from './build-psbt.ts';
+export { checkAnswer, combineAndFinalize, type CheckedAnswer, type Combined } from './combine.ts';
+export {
+  buildChildPaysForParent,
+  buildReplacement,
+  type ReplaceRefusal,
+  type ReplaceResult,
+} from './replace.ts';
+export { selectCoins, type Coin, type SelectionRefusal, type SelectionResult } from './select-coins.ts';
+export { dustLimitOf, inputFormOf } from './transaction.ts';
+export { previousTransactions, scanWallet, spendableCoins, type WalletScan } from './wallet-coins.ts';
 export { nativeCurveMissing } from './curve.ts';
 export {
   deriveChecked,

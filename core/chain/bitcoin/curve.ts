@@ -9,11 +9,15 @@ export interface Curve {
   readonly tweakAdd: (publicKey: Uint8Array, tweak: Uint8Array) => Uint8Array;
   /** 65 bytes of a key in 33. Throws when it is no point of the curve. */
   readonly uncompress: (publicKey: Uint8Array) => Uint8Array;
+  /** Whether a DER signature with a low s is good; false for anything that is none. */
+  readonly verify: (signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array) => boolean;
 }
 
 interface Addon {
   readonly publicKeyTweakAdd: (publicKey: Uint8Array, tweak: Uint8Array, compressed: boolean) => Uint8Array;
   readonly publicKeyConvert: (publicKey: Uint8Array, compressed: boolean) => Uint8Array;
+  readonly signatureImport: (der: Uint8Array) => Uint8Array;
+  readonly ecdsaVerify: (compact: Uint8Array, digest: Uint8Array, publicKey: Uint8Array) => boolean;
 }
 
 const { addon, reason } = addonOrReason();
@@ -26,8 +30,16 @@ export const curve: Curve = addon
       native: true,
       tweakAdd: (publicKey, tweak) => addon.publicKeyTweakAdd(publicKey, tweak, true),
       uncompress: (publicKey) => addon.publicKeyConvert(publicKey, false),
+      verify: orFalse((signature, digest, publicKey) =>
+        addon.ecdsaVerify(addon.signatureImport(signature), digest, publicKey),
+      ),
     }
-  : { native: false, tweakAdd: slowTweakAdd, uncompress: slowUncompress };
+  : {
+      native: false,
+      tweakAdd: slowTweakAdd,
+      uncompress: slowUncompress,
+      verify: orFalse(slowVerify),
+    };
 
 /** The same by @noble/curves, which has no prebuilt part and runs everywhere. */
 export function slowTweakAdd(publicKey: Uint8Array, tweak: Uint8Array): Uint8Array {
@@ -39,6 +51,21 @@ export function slowTweakAdd(publicKey: Uint8Array, tweak: Uint8Array): Uint8Arr
 
 function slowUncompress(publicKey: Uint8Array): Uint8Array {
   return secp256k1.Point.fromBytes(publicKey).toBytes(false);
+}
+
+function slowVerify(signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array): boolean {
+  return secp256k1.verify(signature, digest, publicKey, { prehash: false, lowS: true, format: 'der' });
+}
+
+/** Both libraries throw for bytes that are no signature or no key. */
+function orFalse(verify: Curve['verify']): Curve['verify'] {
+  return (signature, digest, publicKey) => {
+    try {
+      return verify(signature, digest, publicKey);
+    } catch {
+      return false;
+    }
+  };
 }
 
 /**

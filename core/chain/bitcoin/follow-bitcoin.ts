@@ -14,7 +14,7 @@ import {
   unconfirmAbove,
   unconfirmedTxIds,
 } from './coins.ts';
-import { hashText, txHash, walkTransaction } from './parse-block.ts';
+import { txIdOf } from './parse-block.ts';
 import type { BitcoinRpc } from './rpc.ts';
 import { outpointBytes, scanBlock, scanTransactions, type ScanTables } from './scan.ts';
 import { scriptTable } from './script-table.ts';
@@ -155,17 +155,6 @@ async function readTransactions(rpc: BitcoinRpc, txIds: readonly string[]): Prom
     }
   }
   return transactions;
-}
-
-/** Id of a raw transaction. Throws NODE_GARBAGE when it is none. */
-export function txIdOf(bytes: Buffer): string {
-  let id = '';
-  walkTransaction(bytes, {
-    onTransaction: (_t, span) => {
-      id = hashText(txHash(bytes, span));
-    },
-  });
-  return id;
 }
 
 function watchedLoader(network: string, { scripts }: ScanTables): LoadWatched {

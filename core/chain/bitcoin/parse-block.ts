@@ -129,6 +129,17 @@ export function hashText(bytes: Buffer): string {
   return Buffer.from(bytes.toReversed()).toString('hex');
 }
 
+/** Id of a raw transaction. Throws NODE_GARBAGE when it is none. */
+export function txIdOf(bytes: Buffer): string {
+  let id = '';
+  walkTransaction(bytes, {
+    onTransaction: (_t, span) => {
+      id = hashText(txHash(bytes, span));
+    },
+  });
+  return id;
+}
+
 export interface BlockHeader {
   readonly hash: string;
   readonly parent: string;

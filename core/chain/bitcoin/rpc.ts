@@ -6,7 +6,7 @@ export interface BitcoinRpc {
    * One call. Throws ChainError: NODE_UNREACHABLE, NODE_TIMEOUT, NODE_GARBAGE, NODE_REFUSED, NODE_BEHIND (it is
    * still loading), or NODE_ERROR with the node's own number when it understood and said no.
    */
-  readonly call: <Result>(method: string, params?: readonly unknown[]) => Promise<Result>;
+  readonly call: <Result>(method: string, params?: readonly unknown[], timeoutMs?: number) => Promise<Result>;
   /** Many calls in one request; each answers a result or the NODE_ERROR it would have thrown. */
   readonly batch: <Result>(
     calls: readonly { readonly method: string; readonly params: readonly unknown[] }[],
@@ -38,14 +38,14 @@ export function bitcoinRpc(options: BitcoinRpcOptions): BitcoinRpc {
   /** Stays with the node that answered last, so that two nodes with two tips do not make us swing. */
   let current = 0;
 
-  async function post(body: unknown): Promise<unknown> {
+  async function post(body: unknown, patienceMs: number): Promise<unknown> {
     let failure: ChainError | undefined;
     for (let tried = 0; tried < nodes.length; tried += 1) {
       const index = (current + tried) % nodes.length;
       const node = nodes[index];
       if (!node) break;
       try {
-        const answer = await postTo(node, body, { ask, timeoutMs });
+        const answer = await postTo(node, body, { ask, timeoutMs: patienceMs });
         current = index;
         return answer;
       } catch (error) {
@@ -57,8 +57,12 @@ export function bitcoinRpc(options: BitcoinRpcOptions): BitcoinRpc {
   }
 
   return {
-    async call<Result>(method: string, params: readonly unknown[] = []): Promise<Result> {
-      const answer = await post({ jsonrpc: '2.0', id: 0, method, params });
+    async call<Result>(
+      method: string,
+      params: readonly unknown[] = [],
+      patienceMs = timeoutMs,
+    ): Promise<Result> {
+      const answer = await post({ jsonrpc: '2.0', id: 0, method, params }, patienceMs);
       const outcome = outcomeOf(method, answer);
       if (outcome instanceof ChainError) throw outcome;
       return outcome as Result;
@@ -67,6 +71,7 @@ export function bitcoinRpc(options: BitcoinRpcOptions): BitcoinRpc {
       if (calls.length === 0) return [];
       const answers = await post(
         calls.map(({ method, params }, id) => ({ jsonrpc: '2.0', id, method, params })),
+        timeoutMs,
       );
       if (!Array.isArray(answers) || answers.length !== calls.length) {
         throw new ChainError('NODE_GARBAGE', 'a batch was not answered as one');
