@@ -157,7 +157,7 @@ export interface EvmAttempt {
 export interface EvmCall {
   id: string;
   network: string;
-  relayer: string;
+  relayer: string | null;
   key: string;
   target: string;
   data: Buffer;

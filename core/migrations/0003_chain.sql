@@ -111,7 +111,7 @@ create table evm_delivery (
 create table evm_call (
   id         text primary key,
   network    text not null,
-  relayer    text not null,
+  relayer    text,                             -- whose nonce it has
   key        text not null,                    -- the effect's idempotency key
   target     text not null,
   data       bytea not null,
@@ -124,7 +124,9 @@ create table evm_call (
   height     integer,
   created_at timestamptz not null,
   unique (network, key),
-  unique (network, relayer, nonce)
+  unique (network, relayer, nonce),
+  check ((nonce is null) = (relayer is null)),
+  check (state <> 'queued' or nonce is null)
 );
 create table evm_attempt (
   call_id              text not null references evm_call,

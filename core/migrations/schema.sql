@@ -224,7 +224,7 @@ create table evm_attempt (
 create table evm_call (
   id text not null,
   network text not null,
-  relayer text not null,
+  relayer text,
   key text not null,
   target text not null,
   data bytea not null,
@@ -239,6 +239,8 @@ create table evm_call (
   constraint evm_call_network_key_key UNIQUE (network, key),
   constraint evm_call_network_relayer_nonce_key UNIQUE (network, relayer, nonce),
   constraint evm_call_pkey PRIMARY KEY (id),
+  constraint evm_call_check CHECK (((nonce IS NULL) = (relayer IS NULL))),
+  constraint evm_call_check1 CHECK (((state <> 'queued'::text) OR (nonce IS NULL))),
   constraint evm_call_gas_limit_check CHECK (((gas_limit >= 21000) AND (gas_limit <= 16777216))),
   constraint evm_call_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'succeeded'::text, 'reverted'::text])))
 );
