@@ -332,7 +332,7 @@ function arbitraryPosting(run: string): fc.Arbitrary<Posting> {
       weight: 1,
       arbitrary: rec({ deposit, incarnation, customer, asset, network, into, units }).map(creditDeposit),
     },
-    { weight: 2, arbitrary: rec({ deposit, incarnation }).map(finalizeDeposit) },
+    { weight: 3, arbitrary: rec({ deposit, incarnation }).map(finalizeDeposit) },
     { weight: 4, arbitrary: rec({ deposit, incarnation }).map(reverseDeposit) },
     { weight: 1, arbitrary: rec({ deposit }).map(writeOffDeposit) },
     {
@@ -346,11 +346,13 @@ function arbitraryPosting(run: string): fc.Arbitrary<Posting> {
         movements: fc.array(movement, { minLength: 2, maxLength: 5 }),
       }).map(transfer),
     },
-    { weight: 3, arbitrary: rec({ withdrawal, customer, asset, units }).map(holdWithdrawal) },
+    { weight: 5, arbitrary: rec({ withdrawal, customer, asset, units }).map(holdWithdrawal) },
     { weight: 3, arbitrary: rec({ withdrawal }).map(voidHold) },
     {
-      weight: 2,
-      arbitrary: rec({ withdrawal, network, amount: units, fee: fc.bigInt(0n, 3n) }).map(settleWithdrawal),
+      weight: 5,
+      arbitrary: rec({ withdrawal, network, amount: fc.bigInt(1n, 20n), fee: fc.bigInt(0n, 3n) }).map(
+        settleWithdrawal,
+      ),
     },
     { weight: 1, arbitrary: rec({ key, network, asset, units, paidFrom }).map(recordNetworkCost) },
     { weight: 1, arbitrary: rec({ key, network, asset, units }).map(recordSweep) },
