@@ -126,7 +126,7 @@ async function fit(work: TreasuryWork, chosen: readonly string[]): Promise<Plan 
     const taken = new Set(chosen.slice(0, count));
     const items = rows.filter((row) => taken.has(row.address));
     const tokens = [...new Set(items.map((item) => item.contract))].filter((contract) => contract !== '');
-    const gasLimit = Number(flushGasLimit(count, tokens.length));
+    const gasLimit = flushGasLimit(count, tokens.length);
     if (gasLimit > GAS_MAX || tokens.length > TOKENS_MAX) continue;
     const salts = new Map(items.map((item) => [item.address, item.derivation as `0x${string}`]));
     return { salts: [...salts.values()], tokens: tokens as `0x${string}`[], items, gasLimit };

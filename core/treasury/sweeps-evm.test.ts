@@ -2,6 +2,7 @@
 // taken back by a reorg, that sweeps bring them home, and that the books hold what the chains hold.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeDeployData, encodeFunctionData, type Address, type Hex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { depositFactoryAbi } from '../../contracts/abi/deposit-factory.ts';
@@ -11,20 +12,19 @@ import { connectEvm, transact, type EvmClient } from '../../contracts/rpc.ts';
 import { localConfiguration } from '../../world/configuration.ts';
 import type { Anvil } from '../../world/parts/anvil.ts';
 import { testAnvil } from '../../world/testing.ts';
-import { evmSource } from '../chain/evm/source.ts';
-import { openEvmFollower } from '../chain/evm/follow-evm.ts';
-import { evmRpc } from '../chain/evm/rpc.ts';
-import { followStep, type FollowStep } from '../chain/chain.ts';
-import { parseConfig, type Config } from '../config/config.ts';
+import { tipOf } from '../chain/chain.ts';
+import { evmRpc, relayEffects, relayerOf, runRelayLane, startEvmWatcher } from '../chain/evm/evm.ts';
+import { parseConfig, type Config, type EvmNetwork } from '../config/config.ts';
 import { issueAddress } from '../customers/customers.ts';
 import { executorOf, type Database } from '../db/db.ts';
 import { listDeposits, listStrays, runDeposits } from '../deposits/deposits.ts';
 import { openTestDatabase, testCustomer } from '../deposits/test/written-chain.ts';
 import { accountBalance, auditLedger, balancesOf, type AccountKind } from '../ledger/ledger.ts';
-import { runTreasury, watchContracts } from './treasury.ts';
+import { runTreasury, treasurySources, watchRelayers } from './treasury.ts';
 
 const ETHER = 10n ** 18n;
 const USDT = 10n ** 6n;
+const WAIT_MAX_MS = 20_000;
 /** Of the local configuration. */
 const IRREVERSIBLE = 6;
 const key = (n: number): Hex => `0x${n.toString(16).padStart(64, '0')}`;
@@ -35,6 +35,8 @@ interface Net {
   readonly node: Anvil;
   readonly client: EvmClient;
   readonly system: EvmSystem;
+  readonly network: EvmNetwork;
+  readonly watching: Promise<void>;
   /** Blocks until ours is the node's. */
   readonly follow: () => Promise<void>;
   readonly send: (to: Address, call?: { valueWei?: bigint; data?: Hex }) => Promise<string>;
@@ -59,20 +61,32 @@ async function deployed(t: TestContext, id: string, chainId: number) {
   return { id, node, system, client: await connectEvm(node.url, chainId) };
 }
 
-async function netOf(base: Awaited<ReturnType<typeof deployed>>, db: Database, config: Config): Promise<Net> {
+async function netOf(
+  base: Awaited<ReturnType<typeof deployed>>,
+  { db, config, signal }: { db: Database; config: Config; signal: AbortSignal },
+): Promise<Net> {
   const network = config.networks.find((candidate) => candidate.id === base.id);
   assert.ok(network?.kind === 'evm');
-  const now = (): Date => new Date();
-  const follower = await openEvmFollower({ db, network, now });
-  const source = evmSource(evmRpc({ urls: [base.node.url] }), network);
+  const watching = startEvmWatcher({
+    db,
+    network,
+    now: () => new Date(),
+    sleep: (ms, stopped) => sleep(ms, undefined, { signal: stopped }).catch(() => {}),
+    signal,
+    log: { info: () => {}, warn: () => {} },
+  });
   const payer = privateKeyToAccount(base.node.accounts[0]!.privateKey);
   return {
     ...base,
+    network,
+    watching,
     async follow() {
+      const deadline = Date.now() + WAIT_MAX_MS;
       for (;;) {
-        const step: FollowStep = await followStep({ db, network, source, handler: follower.handler, now });
-        if (step.kind === 'caught-up') return;
-        assert.ok(step.kind === 'block' || step.kind === 'reorg', step.kind);
+        const { hash } = await base.client.getBlock({ includeTransactions: false });
+        if ((await tipOf(db, base.id))?.hash === hash) return;
+        assert.ok(Date.now() < deadline, `${base.id} is followed in time`);
+        await sleep(20);
       }
     },
     send: async (to, { valueWei = 0n, data = '0x' } = {}) =>
@@ -101,11 +115,17 @@ async function setUp(t: TestContext) {
     stuckAfterMs: 1000,
   });
   const config = parseConfig(text);
-  const relayer = privateKeyToAccount(bases[0]!.node.accounts[5]!.privateKey);
-  await watchContracts({ db, config }, () => relayer.address);
+  const relayer = relayerOf(bases[0]!.node.accounts[5]!.privateKey);
+  const laneOf = ({ nodes }: EvmNetwork) => ({ rpc: evmRpc({ urls: nodes }), relayer: relayer.address });
+  await watchRelayers({ db, config }, laneOf);
+  const stopping = new AbortController();
   const nets: Net[] = [];
-  for (const base of bases) nets.push(await netOf(base, db, config));
-  const deps = { db, config, now: () => new Date() };
+  for (const base of bases) nets.push(await netOf(base, { db, config, signal: stopping.signal }));
+  const deps = { db, config, now: () => new Date(), ...treasurySources(laneOf) };
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await Promise.all(nets.map((net) => net.watching));
+  };
   const step = async (): Promise<void> => {
     for (const net of nets) await net.follow();
     await runDeposits(deps);
@@ -114,36 +134,26 @@ async function setUp(t: TestContext) {
   };
   const held = async (kind: AccountKind, asset: string, network: string): Promise<bigint> =>
     -(await accountBalance(executorOf(db), { kind, asset, network }));
-  return { db, config, deps, nets, step, held, relayer };
+  return { db, config, deps, nets, step, held, relayer, stop };
 }
 
 type Setup = Awaited<ReturnType<typeof setUp>>;
 
-/** Does what the relayer's lane does with a queued call, and leaves the row as the lane leaves it. */
-async function relay(s: Setup, net: Net): Promise<void> {
-  const calls = await s.db
-    .selectFrom('evm_call')
-    .selectAll()
-    .where('network', '=', net.id)
-    .where('state', '=', 'queued')
-    .execute();
-  assert.equal(calls.length, 1, `one call on ${net.id}`);
-  for (const call of calls) {
-    const receipt = await transact(net.client, s.relayer, {
-      to: call.target as Address,
-      data: `0x${call.data.toString('hex')}`,
-      gasMax: call.gas_limit,
-    });
-    await net.node.mine(IRREVERSIBLE);
+/** The relayer's lane, until everything that was queued is irreversible. Answers how many calls that were. */
+async function relay(s: Setup, net: Net): Promise<number> {
+  const rpc = evmRpc({ urls: [net.node.url] });
+  const { db, relayer } = s;
+  const { network } = net;
+  const effects = relayEffects(db, rpc);
+  let ended = 0;
+  for (let i = 0; i < 2 * IRREVERSIBLE; i += 1) {
+    const step = await runRelayLane({ db, network, rpc, relayer, now: s.deps.now, effects });
+    assert.equal(step.wait, undefined);
+    ended += step.ended;
+    await net.node.mine(1);
     await net.follow();
-    const cost_wei = receipt.gasUsed * receipt.effectiveGasPrice;
-    const outcome = { tx_id: receipt.transactionHash, cost_wei, height: Number(receipt.blockNumber) };
-    await s.db
-      .updateTable('evm_call')
-      .set({ ...outcome, state: 'succeeded' })
-      .where('id', '=', call.id)
-      .execute();
   }
+  return ended;
 }
 
 const transferOf = (to: Address, units: bigint): Hex =>
@@ -162,6 +172,14 @@ async function tokenBalance(net: Net, token: Address, holder: Address): Promise<
 
 test('two EVM networks with real contracts', { timeout: 240_000 }, async (t) => {
   const s = await setUp(t);
+  try {
+    await play(t, s);
+  } finally {
+    await s.stop();
+  }
+});
+
+async function play(t: TestContext, s: Setup): Promise<void> {
   const [ethereum, polygon] = s.nets as [Net, Net];
   const alice = await testCustomer(s.db, 'alice');
   const [first] = s.config.networks.filter((network) => network.kind === 'evm');
@@ -197,7 +215,7 @@ test('two EVM networks with real contracts', { timeout: 240_000 }, async (t) => 
   });
 
   await t.test('swept home by the factory: the books hold what the vault holds', async () => {
-    for (const net of s.nets) await relay(s, net);
+    for (const net of s.nets) assert.equal(await relay(s, net), 1, `one call on ${net.id}`);
     await s.step();
     for (const net of s.nets) {
       const { vault } = net.system;
@@ -208,7 +226,11 @@ test('two EVM networks with real contracts', { timeout: 240_000 }, async (t) => 
     assert.equal(await s.held('hot', 'ETH', 'polygon'), ETHER / 2n);
     assert.equal(await s.held('hot', 'USDT', 'ethereum'), 40n * USDT);
     assert.equal(await tokenBalance(ethereum, token, ethereum.system.vault), 40n * USDT);
-    assert.ok((await s.held('network-costs', 'ETH', 'ethereum')) > 0n, 'gas is a cost');
+    for (const net of s.nets) {
+      assert.ok((await s.held('network-costs', 'ETH', net.id)) > 0n, 'gas is a cost');
+      const float = await net.client.getBalance({ address: s.relayer.address });
+      assert.equal(await s.held('gas', 'ETH', net.id), float, "the books have the relayer's real balance");
+    }
     const sweeps = await s.db.selectFrom('sweep').select('state').execute();
     assert.deepEqual(sweeps, [{ state: 'settled' }, { state: 'settled' }]);
     assert.deepEqual(await listStrays(s.db, { limit: 10 }), [], 'what the factory delivers is no stray');
@@ -278,4 +300,4 @@ test('two EVM networks with real contracts', { timeout: 240_000 }, async (t) => 
     assert.equal(await s.held('unswept', 'USDT', 'ethereum'), 0n);
     assert.ok((await s.held('network-costs', 'USDT', 'ethereum')) > 0n, "the token's fee is a cost");
   });
-});
+}

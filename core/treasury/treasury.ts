@@ -8,8 +8,8 @@ import { planSweep } from './plan-sweep.ts';
 import { settleSweeps } from './settle-sweeps.ts';
 import { noticeChanges } from './unswept.ts';
 
-export { watchContracts } from './contracts.ts';
 export type { OpeningBalance } from './opening.ts';
+export { treasurySources, watchRelayers, type TreasuryLane } from './sources.ts';
 
 export interface TreasuryDeps {
   readonly db: Database;
