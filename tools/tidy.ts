@@ -70,7 +70,6 @@ export const TABLE_OWNERS: Readonly<Record<string, string>> = {
   lot: 'ledger',
   hold: 'ledger',
   credited_deposit: 'ledger',
-  credited_deposit: 'ledger',
   customer: 'customers',
   deposit_address: 'customers',
   deposit: 'deposits',

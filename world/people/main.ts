@@ -41,7 +41,7 @@ async function answer(request: PeopleRequest): Promise<PeopleAnswer> {
   }
 }
 
-async function carryOut(request: PeopleRequest): Promise<unknown> {
+async function carryOut(request: PeopleRequest): Promise<PublicPeople | Hex> {
   switch (request.do) {
     case 'introduce':
       return introduce();
