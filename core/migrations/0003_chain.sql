@@ -49,6 +49,7 @@ create table receipt (
 create sequence receipt_change;
 create index receipt_by_change on receipt (network, change);
 create index receipt_mempool on receipt (network, tx_id) where state = 'mempool';
+create index receipt_by_watched on receipt (watched_id, height);
 create index receipt_by_block on receipt (network, block_hash) where block_hash is not null;
 
 -- Every output that pays a script of ours, and what spent it.

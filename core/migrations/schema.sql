@@ -601,6 +601,7 @@ CREATE INDEX hold_pending ON public.hold USING btree (account_id) WHERE (state =
 CREATE INDEX lot_by_account ON public.lot USING btree (account_id);
 CREATE INDEX receipt_by_block ON public.receipt USING btree (network, block_hash) WHERE (block_hash IS NOT NULL);
 CREATE INDEX receipt_by_change ON public.receipt USING btree (network, change);
+CREATE INDEX receipt_by_watched ON public.receipt USING btree (watched_id, height);
 CREATE INDEX receipt_mempool ON public.receipt USING btree (network, tx_id) WHERE (state = 'mempool'::text);
 CREATE UNIQUE INDEX spend_coin_once ON public.spend_coin USING btree (network, tx_id, vout) WHERE (NOT released);
 CREATE INDEX spend_open ON public.spend USING btree (network, id) WHERE (state = ANY (ARRAY['planned'::text, 'signing'::text, 'broadcast'::text]));

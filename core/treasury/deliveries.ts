@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import { recordEvent } from '../audit/audit.ts';
 import { tipOf } from '../chain/chain.ts';
+import { irreversibleDepth } from '../chain/evm/evm.ts';
 import type { Listing } from '../config/config.ts';
 import { executorOf } from '../db/db.ts';
 import type { BookedDelivery, EvmDelivery } from '../db/tables.ts';
@@ -12,6 +13,7 @@ import {
   recordSweep,
   type Posting,
 } from '../ledger/ledger.ts';
+import { coldMovesIn } from './cold-moves.ts';
 import { lockCursor, moveCursor } from './cursor.ts';
 import type { TreasuryWork } from './treasury.ts';
 import { recount } from './unswept.ts';
@@ -35,7 +37,8 @@ export async function bookDeliveries(work: TreasuryWork): Promise<number> {
   const name = `deliveries:${network.id}`;
   const cursor = await lockCursor(trx, name, -1n);
   const tip = await tipOf(trx, network.id);
-  const reach = (tip?.height ?? 0) - irreversibleDepth(work.listings) + 1;
+  // As deep as the deepest: one order for all amounts, and every block is read once.
+  const reach = (tip?.height ?? 0) - irreversibleDepth(network) + 1;
   if (reach <= Number(cursor)) return 0;
   const { deliveries, height } = await deliveriesIn(work, Number(cursor), reach);
   const booked: Selectable<BookedDelivery>[] = [];
@@ -51,6 +54,7 @@ export async function bookDeliveries(work: TreasuryWork): Promise<number> {
     if (explained < delivery.units)
       unexplained.push({ ...keyOf(delivery), units: `${delivery.units - explained}` });
   }
+  postings.push(...(await coldMovesIn(work, Number(cursor), height)));
   if (booked.length > 0) await trx.insertInto('booked_delivery').values(booked).execute();
   await recount(
     work,
@@ -60,12 +64,7 @@ export async function bookDeliveries(work: TreasuryWork): Promise<number> {
   await apply(work, postings);
   for (const data of unexplained)
     await recordEvent(trx, { at: work.at, type: 'sweep.unexplained', subject: network.id, data });
-  return booked.length;
-}
-
-/** As deep as the deepest: one order for all amounts, and every block is read once. */
-function irreversibleDepth(listings: readonly Listing[]): number {
-  return Math.max(1, ...listings.flatMap((listing) => listing.depths.map((tier) => tier.irreversible)));
+  return postings.length;
 }
 
 async function deliveriesIn({ trx, network }: TreasuryWork, above: number, reach: number) {
