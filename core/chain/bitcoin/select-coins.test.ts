@@ -32,13 +32,33 @@ const selections = fc.record({
   outputs: fc.array(fc.bigInt({ min: 330n, max: 3_000_000n }), { minLength: 1, maxLength: 8 }),
   rate: fc.integer({ min: 100, max: 200_000 }).map((milli) => milli / 1000),
   consolidateMax: fc.integer({ min: 0, max: 3 }),
+  /** One coin that is worth outputs and fee and this much more: what chance alone hardly ever makes. */
+  near: fc.option(fc.nat(20_000)),
 });
+
+function withNear({
+  amounts,
+  outputs,
+  rate,
+  near,
+}: {
+  amounts: bigint[];
+  outputs: bigint[];
+  rate: number;
+  near: number | null;
+}) {
+  if (near === null) return payment(amounts, outputs, rate);
+  const vbytes = Math.ceil((4 * (10 + 41 + 43 * outputs.length) + 2 + 254) / 4);
+  const coin = sumOf(outputs.map((units) => ({ units }))) + feeFor(vbytes, rate) + BigInt(near);
+  return payment([coin, ...amounts.slice(0, near % 3)], outputs, rate);
+}
 
 test('inputs = outputs + fee + change; the rate is met, and exceeded by 1 sat/vB at most unless no coin is left', () => {
   const seen = { refused: 0, change: 0, exact: 0, rest: 0 };
   fc.assert(
-    fc.property(selections, ({ amounts, outputs, rate, consolidateMax }) => {
-      const selection = { ...payment(amounts, outputs, rate), consolidateMax };
+    fc.property(selections, ({ consolidateMax, ...made }) => {
+      const selection = { ...withNear(made), consolidateMax };
+      const { outputs, feeRateSatPerVb: rate } = selection;
       const result = selectCoins(selection);
       const { coins } = selection;
       if (!result.ok) {
