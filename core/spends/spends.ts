@@ -1,0 +1,95 @@
+import { newId, type Id } from '../../lib/ids/ids.ts';
+import type { SignAnswer, SignRequest } from '../../signer/protocol/messages.ts';
+import type { OrderJson } from '../../signer/protocol/order.ts';
+import type { BitcoinRpc, Broadcast } from '../chain/bitcoin/bitcoin.ts';
+import type { EvmRpc } from '../chain/evm/evm.ts';
+import type { BitcoinNetwork, Config, EvmNetwork, Listing } from '../config/config.ts';
+import type { Database, DatabaseTransaction } from '../db/db.ts';
+import type { SignerClient } from '../signing/signing.ts';
+import { advanceBitcoinSpend, prepareBitcoinSpend } from './bitcoin-spend.ts';
+import { advanceEvmSpend, prepareEvmSpend } from './evm-spend.ts';
+import { openSpends, type SpendRow } from './spend-rows.ts';
+
+export { dropPlannedSpend, endedSpends, progressOf, type EndedSpend, type SpendRow } from './spend-rows.ts';
+
+/** What one order wants of a spend. */
+export interface SpendOrder {
+  readonly orderNumber: bigint;
+  readonly document: OrderJson;
+  readonly destination: string;
+  readonly units: bigint;
+}
+
+/** Everything with an effect outside the process, or that lasts. Made once in `processes/`. */
+export interface SpendEffects {
+  readonly commit: <Result>(
+    name: string,
+    work: (trx: DatabaseTransaction) => Promise<Result>,
+  ) => Promise<Result>;
+  readonly sign: (signer: SignerClient, request: SignRequest) => Promise<SignAnswer>;
+  readonly broadcast: (rpc: BitcoinRpc, raw: Buffer) => Promise<Broadcast>;
+}
+
+export interface SpendDeps {
+  readonly db: Database;
+  readonly config: Config;
+  readonly now: () => Date;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly signers: readonly SignerClient[];
+  readonly threshold: number;
+  readonly bitcoinRpc: (network: BitcoinNetwork) => BitcoinRpc;
+  readonly evmRpc: (network: EvmNetwork) => EvmRpc;
+  readonly effects: SpendEffects;
+}
+
+export type PrepareRefusal =
+  /** The hot wallet does not have it at irreversible depth at this moment. */
+  | 'LIQUIDITY_SHORT'
+  /** The vault's cap for 24 hours does not allow it now. */
+  | 'CAP_REACHED'
+  | 'VAULT_PAUSED'
+  /** Fees are above the operator's cap. */
+  | 'FEE_ABOVE_CAP'
+  | 'NO_TIP';
+
+export type Prepared =
+  | { readonly ok: true; readonly record: (trx: DatabaseTransaction) => Promise<Id<'spend'>> }
+  | { readonly ok: false; readonly reason: PrepareRefusal };
+
+/**
+ * Builds one chain transaction for these orders without changing anything; `record` then writes spend, orders,
+ * coins and the first attempt in the caller's transaction, before any signer is asked.
+ */
+export async function prepareSpend(
+  deps: SpendDeps,
+  listing: Listing,
+  orders: readonly SpendOrder[],
+): Promise<Prepared> {
+  const id = newId('spend', { nowMs: () => deps.now().getTime(), randomBytes: deps.randomBytes });
+  const sorted = orders.toSorted((a, b) => (a.orderNumber < b.orderNumber ? -1 : 1));
+  return listing.network.kind === 'bitcoin'
+    ? prepareBitcoinSpend(deps, { id, network: listing.network, listing, orders: sorted })
+    : prepareEvmSpend(deps, { id, network: listing.network, listing, orders: sorted });
+}
+
+/** One step for every spend that is not at its end. Answers how many moved. */
+export async function advanceSpends(
+  deps: SpendDeps,
+  onFault: (spend: SpendRow, error: unknown) => void,
+): Promise<number> {
+  let moved = 0;
+  for (const spend of await openSpends(deps.db)) {
+    const network = deps.config.networks.find((candidate) => candidate.id === spend.network);
+    if (!network) continue;
+    try {
+      const advanced =
+        network.kind === 'bitcoin'
+          ? await advanceBitcoinSpend(deps, network, spend)
+          : await advanceEvmSpend(deps, network, spend);
+      if (advanced) moved += 1;
+    } catch (error) {
+      onFault(spend, error);
+    }
+  }
+  return moved;
+}
