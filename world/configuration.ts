@@ -147,7 +147,7 @@ export function walletManifest(
     version: 1,
     epoch: 1,
     threshold: 2,
-    signers,
+    signers: signers.map(({ id, xpub, evmAddress }) => ({ id, xpub, evmAddress })),
     bitcoin: [
       {
         network: system.bitcoinCaip2,
