@@ -45,7 +45,6 @@ export function evmSource(rpc: EvmRpc, network: EvmSourceNetwork): ChainSource<E
     async blockAt(height) {
       const answer = await headerAt(rpc, height);
       const header = headerOf(answer);
-      checkHeaderHash(answer, header.hash);
       const txIds = readList(answer['transactions'], 'transactions').map((id) =>
         readHash(id, 'transactions'),
       );
@@ -73,9 +72,11 @@ interface Header {
 }
 
 function headerOf(answer: Answer): Header {
+  const hash = readHash(answer['hash'], 'hash');
+  checkHeaderHash(answer, hash);
   return {
     height: readNumber(answer['number'], 'number'),
-    hash: readHash(answer['hash'], 'hash'),
+    hash,
     parent: readHash(answer['parentHash'], 'parentHash'),
     timestamp: readNumber(answer['timestamp'], 'timestamp'),
   };
