@@ -55,7 +55,10 @@ export function localConfiguration(system: LocalSystem): string {
     ],
     networks: [bitcoinNetwork(system), ...system.evm.map((network) => evmNetwork(system, network))],
     signers: system.signers.map(({ id, url, certificateFile }) => ({ id, url, certificateFile })),
-    signerClient: { ...system.signerClient },
+    signerClient: {
+      certificateFile: system.signerClient.certificateFile,
+      keyFile: system.signerClient.keyFile,
+    },
     http: { ...system.http },
   });
 }

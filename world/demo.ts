@@ -59,20 +59,27 @@ async function main(): Promise<number> {
     process.stdout.write(`${colors.dim(`${seconds} s`)}  ${line}\n`);
   };
   const running = runningWorld(values.folder);
-  const own = running === undefined ? await ownSystem(say) : undefined;
-  const world = running ?? own?.world;
-  if (!world) throw new Error('No system to play on');
+  let own: Awaited<ReturnType<typeof ownSystem>> | undefined;
   try {
+    if (running === undefined) own = await ownSystem(say);
+    const world = running ?? own?.world;
+    if (!world) throw new Error('No system to play on');
     const report = await perform(world, own !== undefined, say, () => (performance.now() - began) / 1000);
     if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(report, null, 2)}\n`);
     process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${summary(report)}\n`);
     return report.ok ? 0 : 1;
   } catch (error) {
-    process.stderr.write(`${colors.red('✗')} ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${colors.red('✗')} ${reasonOf(error)}\n`);
     return 1;
   } finally {
     await own?.stop();
   }
+}
+
+/** A fault with the faults behind it. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}\n  ${reasonOf(error.cause)}`;
 }
 
 async function perform(
@@ -145,7 +152,11 @@ async function ownSystem(
 ): Promise<{ world: WorldFile; stop: () => Promise<void> }> {
   say('No system runs: starting one for this play');
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-demo-'));
-  const system = await startSystem({ folder, log: (line) => say(colors.dim(`  ${line}`)) });
+  const system = await startSystem({ folder, log: (line) => say(colors.dim(`  ${line}`)) }).catch(
+    (error: unknown) => {
+      throw new Error(`The system did not start; its logs are in ${join(folder, 'log')}`, { cause: error });
+    },
+  );
   return {
     world: system.world,
     stop: async () => {
