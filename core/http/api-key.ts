@@ -6,10 +6,12 @@ import type { Server } from './server.ts';
 
 const keyIds = new WeakMap<FastifyRequest, string>();
 
-/** Every route below /v1 wants a key; health and documentation do not. */
-export function requireApiKey(app: Server, deps: HttpDeps): void {
-  app.addHook('onRequest', async (request) => {
-    if (!request.url.startsWith('/v1/')) return;
+/**
+ * Every route of this scope wants a key. By the scope and not by the URL's text: a router decodes
+ * `/%761/customers` to the same route, a comparison of texts does not.
+ */
+export function requireApiKey(scope: Server, deps: HttpDeps): void {
+  scope.addHook('onRequest', async (request) => {
     keyIds.set(request, await authenticate(deps.db, request.headers.authorization));
   });
 }

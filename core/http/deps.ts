@@ -12,6 +12,12 @@ export interface HttpDeps {
   readonly log: Logger;
   readonly now: () => Date;
   readonly randomBytes: (length: number) => Uint8Array;
-  /** Resolves when something new may be in the event table, or after the time. */
-  readonly eventArrives: (timeoutMs: number, signal: AbortSignal) => Promise<void>;
+  readonly eventNotices: EventNotices;
+}
+
+/** Counts PostgreSQL's notices of new events. */
+export interface EventNotices {
+  readonly count: () => number;
+  /** Resolves once the count is above `seen`, or after the time, or when the signal aborts; never rejects. */
+  readonly above: (seen: number, timeoutMs: number, signal: AbortSignal) => Promise<void>;
 }

@@ -1,30 +1,38 @@
 import { newId } from '../../lib/ids/ids.ts';
 import { requireApiKey } from './api-key.ts';
 import type { HttpDeps } from './deps.ts';
+import { observeRequests } from './metrics.ts';
 import { assetRoutes } from './routes/assets.ts';
+import { controlRoutes } from './routes/controls.ts';
 import { customerRoutes } from './routes/customers.ts';
 import { depositRoutes } from './routes/deposits.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { strayRoutes } from './routes/strays.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { withdrawalRoutes } from './routes/withdrawals.ts';
 import { makeServer, type Server } from './server.ts';
 
-export type { HttpDeps } from './deps.ts';
+export type { EventNotices, HttpDeps } from './deps.ts';
 export { addApiKey } from './authenticate.ts';
 
 /** The whole API, ready to listen. The caller closes it. */
 export async function buildApi(deps: HttpDeps): Promise<Server> {
   const ids = { nowMs: () => deps.now().getTime(), randomBytes: deps.randomBytes };
   const app = await makeServer(deps.log, () => newId('call', ids));
-  requireApiKey(app, deps);
-  customerRoutes(app, deps);
-  depositRoutes(app, deps);
-  withdrawalRoutes(app, deps);
-  transferRoutes(app, deps);
-  assetRoutes(app, deps);
-  eventRoutes(app, deps);
-  healthRoutes(app, deps);
+  const requests = observeRequests(app);
+  await app.register(async (v1: Server) => {
+    requireApiKey(v1, deps);
+    customerRoutes(v1, deps);
+    depositRoutes(v1, deps);
+    strayRoutes(v1, deps);
+    withdrawalRoutes(v1, deps);
+    transferRoutes(v1, deps);
+    assetRoutes(v1, deps);
+    eventRoutes(v1, deps);
+    controlRoutes(v1, deps);
+  });
+  healthRoutes(app, deps, requests);
   await app.ready();
   return app;
 }

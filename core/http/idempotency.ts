@@ -115,14 +115,17 @@ async function finish(
     .set({ status: response.status, response: JSON.stringify(response.body) })
     .where('api_key_id', '=', request.apiKeyId)
     .where('key', '=', request.key)
+    .where('status', 'is', null)
     .execute();
 }
 
+/** Only what this request claimed: whoever took an abandoned key over has another created_at. */
 async function release(db: Database, request: KeyedRequest): Promise<void> {
   await db
     .deleteFrom('idempotency_key')
     .where('api_key_id', '=', request.apiKeyId)
     .where('key', '=', request.key)
+    .where('created_at', '=', request.now)
     .where('status', 'is', null)
     .execute();
 }

@@ -1,4 +1,7 @@
 import type { Config, Listing } from '../config/config.ts';
+import { parseId, type Id } from '../../lib/ids/ids.ts';
+import { findCustomer, type CustomerRow } from '../customers/customers.ts';
+import type { Database } from '../db/db.ts';
 import { Problem } from './problems.ts';
 
 type Network = Config['networks'][number];
@@ -46,4 +49,15 @@ export function assetBy(
       `No asset ${text}: there are ${deps.config.assets.map((a) => a.id).join(', ')}`,
     );
   return asset;
+}
+
+/** The customer with this id. Throws UNKNOWN_CUSTOMER. */
+export async function customerIn(
+  deps: { db: Database },
+  text: string,
+): Promise<CustomerRow & { id: Id<'customer'> }> {
+  const id = parseId('customer', text);
+  const row = id === undefined ? undefined : await findCustomer(deps.db, id);
+  if (!row || id === undefined) throw new Problem('UNKNOWN_CUSTOMER', `No customer ${text}`);
+  return { ...row, id };
 }

@@ -1,18 +1,41 @@
-import { Gauge, Registry } from 'prom-client';
+import { Gauge, Histogram, Registry } from 'prom-client';
 import { sql } from 'kysely';
 import { formatAmount } from '../../lib/money/money.ts';
 import { executorOf } from '../db/db.ts';
 import { trialBalance } from '../ledger/ledger.ts';
 import type { HttpDeps } from './deps.ts';
+import type { Server } from './server.ts';
+
+export interface RequestMetrics {
+  readonly registry: Registry;
+}
+
+/** Counts requests and how long they took, by route and never by URL: an id is no label. */
+export function observeRequests(app: Server): RequestMetrics {
+  const registry = new Registry();
+  const seconds = new Histogram({
+    name: 'portcullis_http_request_seconds',
+    help: 'Time to answer a request',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers: [registry],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    const labels = { method: request.method, route, status: String(reply.statusCode) };
+    seconds.observe(labels, reply.elapsedTime / 1000);
+  });
+  return { registry };
+}
 
 /**
  * Prometheus text, read from the database at the moment of the scrape. Gauges are floats: for plots, never for
  * reconciliation. No customer and no address is a label.
  */
-export async function renderMetrics(deps: HttpDeps): Promise<string> {
+export async function renderMetrics(deps: HttpDeps, requests: RequestMetrics): Promise<string> {
   const registry = new Registry();
   await Promise.all([chainGauges(deps, registry), stateGauges(deps, registry), bookGauges(deps, registry)]);
-  return registry.metrics();
+  return Registry.merge([registry, requests.registry]).metrics();
 }
 
 async function chainGauges(deps: HttpDeps, registry: Registry): Promise<void> {

@@ -1,19 +1,15 @@
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
 import fastifySwagger from '@fastify/swagger';
 import scalar from '@scalar/fastify-api-reference';
 import {
-  hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
+  jsonSchemaTransformObject,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { describeRoute } from './describe.ts';
 import { Problem, problemDocument, problemKinds, type ProblemCode } from './problems.ts';
+import { asProblem } from './translate.ts';
 
 /** A body is some orders or transfers; 1 MiB is room for the largest batch that a route takes. */
 const BODY_BYTES_MAX = 1_048_576;
@@ -29,36 +25,17 @@ export async function makeServer(log: FastifyBaseLogger, makeRequestId: () => st
     genReqId: makeRequestId,
     disableRequestLogging: true,
     return503OnClosing: true,
+    // What the router itself cannot read, such as a broken percent sign.
+    frameworkErrors: (error, request, reply) => answerProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerProblem);
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('NOT_FOUND', `No route ${request.method} ${request.url}`), request, reply),
-  );
+  answerUnknownRoutes(app);
   await app.register(fastifySwagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Portcullis',
-        version: '1',
-        description:
-          'Deposits, balances, transfers and withdrawals of an exchange. Amounts are decimal strings. Errors are ' +
-          'RFC 9457 problems with a stable code. A POST that moves money takes an Idempotency-Key.',
-      },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }],
-      tags: [
-        { name: 'customers' },
-        { name: 'deposits' },
-        { name: 'withdrawals' },
-        { name: 'transfers' },
-        { name: 'assets' },
-        { name: 'events' },
-        { name: 'health' },
-      ],
-    },
-    transform: jsonSchemaTransform,
+    openapi: description,
+    transform: describeRoute,
+    transformObject: jsonSchemaTransformObject,
   });
   await app.register(scalar, {
     routePrefix: '/docs',
@@ -66,42 +43,39 @@ export async function makeServer(log: FastifyBaseLogger, makeRequestId: () => st
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) =>
-    reply.type('text/html').send(problemsPage()),
+    reply.type('text/html; charset=utf-8').send(problemsPage()),
   );
   return app;
 }
 
 export type Server = Awaited<ReturnType<typeof makeServer>>;
 
-function answerProblem(error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(error instanceof Problem ? error : translated(error, request), request, reply);
-}
+const description = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Portcullis',
+    version: '1',
+    description:
+      'Deposits, balances, transfers and withdrawals of an exchange. Amounts are decimal strings. Errors are ' +
+      'RFC 9457 problems with a stable code. A POST that moves money takes an Idempotency-Key: the same request ' +
+      'again is answered from the first, with the header Idempotency-Replayed. x-idempotent says of each ' +
+      'operation what makes its repetition harmless.',
+  },
+  components: { securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer' } } },
+  security: [{ bearer: [] }],
+  tags: ['customers', 'deposits', 'withdrawals', 'transfers', 'assets', 'events', 'operations', 'health'].map(
+    (name) => ({ name }),
+  ),
+};
 
-/** What Fastify itself refuses, in our codes. Everything unknown is logged and answered as INTERNAL. */
-function translated(error: FastifyError, request: FastifyRequest): Problem {
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map((issue) => ({
-      pointer: issue.instancePath === '' ? '/' : issue.instancePath,
-      detail: issue.message ?? 'is not valid',
-    }));
-    const first = errors[0];
-    const where = error.validationContext ?? 'body';
-    return new Problem(
-      'REQUEST_INVALID',
-      first ? `${where} ${first.pointer}: ${first.detail}` : undefined,
-      errors,
-    );
-  }
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Problem('BODY_TOO_LARGE');
-  if (error.statusCode !== undefined && error.statusCode < 500)
-    return new Problem('REQUEST_INVALID', error.message);
-  request.log.error({ err: error }, 'request failed');
-  return new Problem('INTERNAL');
+function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(asProblem(error, request), request, reply);
 }
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
   const { status } = problemKinds[problem.code];
   if (problem.code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Bearer');
+  if (status === 503) void reply.header('retry-after', '1');
   void reply
     .code(status)
     .type('application/problem+json')
@@ -110,11 +84,38 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
     .send(problemDocument(problem, request.url, request.id));
 }
 
+/** METHOD_NOT_ALLOWED where another method of the same path is known, else NOT_FOUND. */
+function answerUnknownRoutes(app: {
+  addHook: (
+    name: 'onRoute',
+    hook: (route: { url: string; method: string | readonly string[] }) => void,
+  ) => unknown;
+  setNotFoundHandler: (handler: (request: FastifyRequest, reply: FastifyReply) => void) => unknown;
+}): void {
+  const known: { readonly path: RegExp; readonly methods: readonly string[] }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    if (url.includes('*')) return;
+    const path = new RegExp(`^${url.replaceAll('.', '\\.').replaceAll(/:[a-z]+/g, '[^/]+')}$`);
+    known.push({ path, methods: [method].flat() });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?');
+    const methods = new Set(known.filter((route) => route.path.test(path)).flatMap((route) => route.methods));
+    if (methods.size > 0) void reply.header('allow', [...methods].join(', '));
+    const code: ProblemCode = methods.size > 0 ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';
+    sendProblem(new Problem(code, `No route ${request.method} ${path}`), request, reply);
+  });
+}
+
 /** Where a problem's `type` leads: one paragraph for each code. */
 function problemsPage(): string {
-  const rows = Object.keys(problemKinds).map((code) => {
-    const { status, title, retryable } = problemKinds[code as ProblemCode];
-    return `<dt id="${code}"><code>${code}</code> (${status})</dt><dd>${title}.${retryable ? ' The same request may succeed later.' : ''}</dd>`;
+  const rows = Object.entries(problemKinds).map(([code, { status, title, retryable }]) => {
+    const again = retryable ? ' The same request may succeed later.' : '';
+    return `<dt id="${code}"><code>${code}</code> (${status})</dt><dd>${escapeHtml(title)}.${again}</dd>`;
   });
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Portcullis: problems</title><h1>Problems</h1><dl>${rows.join('\n')}</dl></html>`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

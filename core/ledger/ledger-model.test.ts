@@ -334,7 +334,7 @@ function arbitraryPosting(run: string): fc.Arbitrary<Posting> {
     },
     { weight: 3, arbitrary: rec({ deposit, incarnation }).map(finalizeDeposit) },
     { weight: 4, arbitrary: rec({ deposit, incarnation }).map(reverseDeposit) },
-    { weight: 1, arbitrary: rec({ deposit }).map(writeOffDeposit) },
+    { weight: 3, arbitrary: rec({ deposit }).map(writeOffDeposit) },
     {
       weight: 8,
       arbitrary: rec({ transfer: key, movements: fc.tuple(movement) }).map(transfer),

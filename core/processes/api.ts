@@ -6,7 +6,7 @@ import { Client } from 'pg';
 import { pino } from 'pino';
 import { listingsOf, parseConfig } from '../config/config.ts';
 import { openDatabase, openPool } from '../db/db.ts';
-import { buildApi } from '../http/http.ts';
+import { buildApi, type EventNotices } from '../http/http.ts';
 import { startLedgerLane } from '../ledger/ledger.ts';
 
 const DATABASE_CONNECTIONS_MAX = 24;
@@ -36,15 +36,15 @@ async function main(path: string, url: string): Promise<void> {
     log,
     now: () => new Date(),
     randomBytes,
-    eventArrives: arrivals.wait,
+    eventNotices: arrivals.notices,
   });
   const address = await app.listen({ host: config.http.host, port: config.http.port });
   log.info({ address }, 'listening');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       void (async () => {
-        arrivals.stop();
         await app.close();
+        await arrivals.stop();
         await lane.stop();
         await pool.end();
         process.exit(0);
@@ -53,12 +53,14 @@ async function main(path: string, url: string): Promise<void> {
   }
 }
 
-/** Wakes whoever waits for events when PostgreSQL says that there is one. */
+/** Counts PostgreSQL's notices of new events and wakes whoever waits for one. */
 async function listenForEvents(url: string, onLost: () => void) {
   const client = new Client({ connectionString: url });
+  let count = 0;
   let wake = Promise.withResolvers<void>();
   let stopping = false;
   client.on('notification', () => {
+    count += 1;
     wake.resolve();
     wake = Promise.withResolvers<void>();
   });
@@ -68,14 +70,21 @@ async function listenForEvents(url: string, onLost: () => void) {
   });
   await client.connect();
   await client.query('listen portcullis_event');
-  return {
-    async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-      await Promise.race([wake.promise, sleep(timeoutMs, undefined, { signal, ref: false }).catch(() => {})]);
+  const notices: EventNotices = {
+    count: () => count,
+    async above(seen, timeoutMs, signal) {
+      if (count > seen || signal.aborted) return;
+      const timer = new AbortController();
+      const either = AbortSignal.any([signal, timer.signal]);
+      await Promise.race([wake.promise, sleep(timeoutMs, undefined, { signal: either }).catch(() => {})]);
+      timer.abort();
     },
-    stop(): void {
+  };
+  return {
+    notices,
+    async stop(): Promise<void> {
       stopping = true;
-      wake.resolve();
-      void client.end();
+      await client.end();
     },
   };
 }

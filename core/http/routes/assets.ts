@@ -27,12 +27,14 @@ const assetOnNetwork = z.object({
   withdrawals: gate,
 });
 
-const assetSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  decimals: z.int(),
-  networks: z.array(assetOnNetwork),
-});
+const assetSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    decimals: z.int(),
+    networks: z.array(assetOnNetwork),
+  })
+  .meta({ id: 'Asset' });
 
 /** GET /v1/assets: what is listed where, at which price, how deep, and whether its gates are open. */
 export function assetRoutes(app: Server, deps: HttpDeps): void {
@@ -40,6 +42,7 @@ export function assetRoutes(app: Server, deps: HttpDeps): void {
     '/v1/assets',
     {
       schema: {
+        operationId: 'listAssets',
         tags: ['assets'],
         summary: 'Assets, their networks, minimums, fees, confirmation depths and gates',
         response: { 200: z.object({ data: z.array(assetSchema) }) },

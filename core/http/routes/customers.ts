@@ -1,23 +1,28 @@
 import { z } from 'zod';
 import { formatAmount } from '../../../lib/money/money.ts';
-import { newId, parseId, type Id } from '../../../lib/ids/ids.ts';
+import { newId } from '../../../lib/ids/ids.ts';
 import {
   addressesOf,
   createCustomer,
   customerByExternalId,
-  findCustomer,
   issueAddress,
 } from '../../customers/customers.ts';
 import type { CustomerRow, DepositAddressRow } from '../../customers/customers.ts';
 import { executorOf } from '../../db/db.ts';
 import { balancesOf } from '../../ledger/ledger.ts';
 import type { HttpDeps } from '../deps.ts';
-import { listingBy, networkBy } from '../lookups.ts';
-import { Problem } from '../problems.ts';
-import { assetField, balance, customer, depositAddress, externalId, networkField } from '../schemas.ts';
+import { assetBy, customerIn, listingBy, networkBy } from '../lookups.ts';
+import {
+  assetField,
+  balance,
+  customer,
+  depositAddress,
+  externalId,
+  idPath,
+  networkField,
+} from '../schemas.ts';
 import type { Server } from '../server.ts';
 
-const customerPath = z.object({ id: z.string() });
 const addressList = z.object({ data: z.array(depositAddress) });
 
 /** Customers, their deposit addresses and their balances. */
@@ -25,10 +30,12 @@ export function customerRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/customers',
     {
+      config: { idempotent: 'natural' },
       schema: {
+        operationId: 'createCustomer',
         tags: ['customers'],
         summary: 'Create a customer; the same external_id answers the same customer',
-        body: z.strictObject({ external_id: externalId }),
+        body: z.strictObject({ external_id: externalId }).meta({ examples: [{ external_id: 'alice' }] }),
         response: { 200: customer, 201: customer },
       },
     },
@@ -48,6 +55,7 @@ export function customerRoutes(app: Server, deps: HttpDeps): void {
     '/v1/customers',
     {
       schema: {
+        operationId: 'findCustomer',
         tags: ['customers'],
         summary: 'The customer with your external_id',
         querystring: z.strictObject({ external_id: externalId }),
@@ -63,57 +71,44 @@ export function customerRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers/:id',
     {
+      config: { problems: ['UNKNOWN_CUSTOMER'] },
       schema: {
+        operationId: 'readCustomer',
         tags: ['customers'],
         summary: 'One customer',
-        params: customerPath,
+        params: idPath,
         response: { 200: customer },
       },
     },
-    async (request) => renderCustomer(await customerOf(deps, request.params.id)),
+    async (request) => renderCustomer(await customerIn(deps, request.params.id)),
   );
 
   addressRoutes(app, deps);
-
-  app.get(
-    '/v1/customers/:id/balances',
-    {
-      schema: {
-        tags: ['customers'],
-        summary: 'One balance for each asset, whatever the network',
-        params: customerPath,
-        response: { 200: z.object({ data: z.array(balance) }) },
-      },
-    },
-    async (request) => {
-      const row = await customerOf(deps, request.params.id);
-      const balances = await balancesOf(executorOf(deps.db), row.id);
-      return {
-        data: deps.config.assets.map((asset) =>
-          renderBalance(
-            asset,
-            balances.find((b) => b.asset === asset.id),
-          ),
-        ),
-      };
-    },
-  );
+  balanceRoute(app, deps);
 }
 
 function addressRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/customers/:id/deposit-addresses',
     {
+      config: { problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
+        operationId: 'issueDepositAddress',
         tags: ['customers'],
         summary: 'The active deposit address for a network; it serves all assets of that network',
-        params: customerPath,
-        body: z.strictObject({ asset: assetField, network: networkField, renew: z.boolean().default(false) }),
+        params: idPath,
+        body: z
+          .strictObject({
+            asset: assetField,
+            network: networkField,
+            renew: z.boolean().default(false).describe('Retire the active address for a new one'),
+          })
+          .meta({ examples: [{ asset: 'BTC', network: 'bitcoin' }] }),
         response: { 200: depositAddress },
       },
     },
     async (request) => {
-      const row = await customerOf(deps, request.params.id);
+      const row = await customerIn(deps, request.params.id);
       const listing = listingBy(deps, request.body.asset, request.body.network);
       const address = await issueAddress(deps, {
         customer: row.id,
@@ -127,38 +122,59 @@ function addressRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers/:id/deposit-addresses',
     {
+      config: { problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
+        operationId: 'listDepositAddresses',
         tags: ['customers'],
         summary: 'All deposit addresses of a customer, active and retired',
-        params: customerPath,
+        params: idPath,
         querystring: z.strictObject({ asset: assetField.optional(), network: networkField.optional() }),
         response: { 200: addressList },
       },
     },
     async (request) => {
-      const row = await customerOf(deps, request.params.id);
+      const row = await customerIn(deps, request.params.id);
       const { network, asset } = request.query;
-      const only = network === undefined ? undefined : networkBy(deps.config, network).id;
-      const addresses = (await addressesOf(deps.db, row.id)).filter(
-        (entry) => only === undefined || entry.network === only,
-      );
-      const rendered = addresses.map((entry) => renderAddress(deps, entry));
+      const onNetwork = network === undefined ? undefined : networkBy(deps.config, network).id;
+      const ofAsset = asset === undefined ? undefined : assetBy(deps, asset).id;
+      const addresses = (await addressesOf(deps.db, row.id)).map((entry) => renderAddress(deps, entry));
       return {
-        data: asset === undefined ? rendered : rendered.filter((entry) => entry.assets.includes(asset)),
+        data: addresses.filter(
+          (entry) =>
+            (onNetwork === undefined || entry.network === onNetwork) &&
+            (ofAsset === undefined || entry.assets.includes(ofAsset)),
+        ),
       };
     },
   );
 }
 
-/** The customer of a path. Throws UNKNOWN_CUSTOMER. */
-export async function customerOf(
-  deps: HttpDeps,
-  text: string,
-): Promise<CustomerRow & { id: Id<'customer'> }> {
-  const id = parseId('customer', text);
-  const row = id === undefined ? undefined : await findCustomer(deps.db, id);
-  if (!row || id === undefined) throw new Problem('UNKNOWN_CUSTOMER', `No customer ${text}`);
-  return { ...row, id };
+function balanceRoute(app: Server, deps: HttpDeps): void {
+  app.get(
+    '/v1/customers/:id/balances',
+    {
+      config: { problems: ['UNKNOWN_CUSTOMER'] },
+      schema: {
+        operationId: 'readBalances',
+        tags: ['customers'],
+        summary: 'One balance for each asset, whatever the network',
+        params: idPath,
+        response: { 200: z.object({ data: z.array(balance) }) },
+      },
+    },
+    async (request) => {
+      const row = await customerIn(deps, request.params.id);
+      const balances = await balancesOf(executorOf(deps.db), row.id);
+      return {
+        data: deps.config.assets.map((asset) =>
+          renderBalance(
+            asset,
+            balances.find((b) => b.asset === asset.id),
+          ),
+        ),
+      };
+    },
+  );
 }
 
 function renderCustomer(row: CustomerRow) {
@@ -167,6 +183,7 @@ function renderCustomer(row: CustomerRow) {
 
 function renderAddress(deps: HttpDeps, row: DepositAddressRow) {
   const network = networkBy(deps.config, row.network);
+  const listings = deps.listings.filter((listing) => listing.network.id === row.network);
   return {
     id: row.id,
     customer_id: row.customer_id,
@@ -174,9 +191,8 @@ function renderAddress(deps: HttpDeps, row: DepositAddressRow) {
     network_id: network.caip2,
     address: row.address,
     account_id: `${network.caip2}:${row.address}`,
-    assets: deps.listings
-      .filter((listing) => listing.network.id === row.network)
-      .map((listing) => listing.asset.id),
+    assets: listings.map((listing) => listing.asset.id),
+    asset_ids: listings.map((listing) => listing.assetId),
     status: row.status as 'active' | 'retired' | 'compromised',
     valid_from: row.valid_from.toISOString(),
     replaced_by: row.replaced_by,

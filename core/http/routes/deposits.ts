@@ -2,37 +2,31 @@ import { z } from 'zod';
 import { formatAmount } from '../../../lib/money/money.ts';
 import { confirmationsOf, tipOf } from '../../chain/chain.ts';
 import { depthFor } from '../../config/config.ts';
-import {
-  depositById,
-  depositStates,
-  listDeposits,
-  listStrays,
-  remedyOf,
-  type DepositRow,
-  type StrayRow,
-} from '../../deposits/deposits.ts';
+import { depositById, depositStates, listDeposits, type DepositRow } from '../../deposits/deposits.ts';
 import { decodeCursor, pageFrom } from '../cursors.ts';
 import type { HttpDeps } from '../deps.ts';
-import { listingBy, networkBy } from '../lookups.ts';
+import { assetBy, listingBy, networkBy } from '../lookups.ts';
 import { Problem } from '../problems.ts';
-import { deposit, networkField, pageOf, pageQuery, stray } from '../schemas.ts';
+import { assetField, deposit, idField, idPath, networkField, pageOf, pageQuery } from '../schemas.ts';
 import type { Server } from '../server.ts';
 
-/** Deposits, and money that reached us in a way that is nobody's deposit. */
+/** Deposits, as the chains bring them. */
 export function depositRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/deposits',
     {
+      config: { problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
+        operationId: 'listDeposits',
         tags: ['deposits'],
         summary: 'Deposits, newest first',
         querystring: z.strictObject({
           ...pageQuery,
-          customer_id: z.string().optional(),
-          asset: z.string().optional(),
+          customer_id: idField.optional(),
+          asset: assetField.optional(),
           network: networkField.optional(),
           status: z.enum(depositStates).optional(),
-          tx_id: z.string().max(80).optional(),
+          tx_id: idField.optional(),
         }),
         response: { 200: pageOf(deposit) },
       },
@@ -43,7 +37,7 @@ export function depositRoutes(app: Server, deps: HttpDeps): void {
         before: decodeCursor(cursor),
         limit: limit + 1,
         customer: customer_id,
-        asset,
+        asset: asset === undefined ? undefined : assetBy(deps, asset).id,
         network: network === undefined ? undefined : networkBy(deps.config, network).id,
         state: status,
         txId: tx_id,
@@ -61,10 +55,12 @@ export function depositRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/deposits/:id',
     {
+      config: { problems: ['NOT_FOUND'] },
       schema: {
+        operationId: 'readDeposit',
         tags: ['deposits'],
         summary: 'One deposit with its timeline',
-        params: z.object({ id: z.string() }),
+        params: idPath,
         response: { 200: deposit },
       },
     },
@@ -82,36 +78,6 @@ export function depositRoutes(app: Server, deps: HttpDeps): void {
           evidence: step.evidence as Record<string, unknown>,
         })),
       };
-    },
-  );
-
-  strayRoutes(app, deps);
-}
-
-function strayRoutes(app: Server, deps: HttpDeps): void {
-  app.get(
-    '/v1/strays',
-    {
-      schema: {
-        tags: ['deposits'],
-        summary: 'Money that arrived in a way that is no deposit, and what can be done about it',
-        querystring: z.strictObject({ ...pageQuery, network: networkField.optional() }),
-        response: { 200: pageOf(stray) },
-      },
-    },
-    async (request) => {
-      const { cursor, limit, network } = request.query;
-      const rows = await listStrays(deps.db, {
-        before: decodeCursor(cursor),
-        limit: limit + 1,
-        network: network === undefined ? undefined : networkBy(deps.config, network).id,
-      });
-      return pageFrom(
-        rows,
-        limit,
-        (row) => row.id,
-        (row) => renderStray(deps, row),
-      );
     },
   );
 }
@@ -133,6 +99,7 @@ function renderDeposit(deps: HttpDeps, row: DepositRow, heights: Map<string, num
     asset: row.asset,
     asset_id: listing.assetId,
     network: row.network,
+    network_id: listing.network.caip2,
     amount: formatAmount(row.units, listing.asset.decimals),
     amount_base: row.units.toString(),
     address: row.address,
@@ -148,25 +115,5 @@ function renderDeposit(deps: HttpDeps, row: DepositRow, heights: Map<string, num
     late: row.late,
     seen_at: row.seen_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
-  };
-}
-
-function renderStray(deps: HttpDeps, row: StrayRow) {
-  const asset = deps.listings.find(
-    (listing) => listing.network.id === row.network && listing.contract === row.contract,
-  )?.asset;
-  return {
-    id: row.id,
-    network: row.network,
-    tx_id: row.tx_id,
-    address: row.address,
-    contract: row.contract === '' ? null : row.contract,
-    amount_base: row.units.toString(),
-    asset: asset?.id ?? null,
-    reason_code: row.reason,
-    status: row.state,
-    customer_id: row.customer_id,
-    remedy: remedyOf(row).text,
-    seen_at: row.seen_at.toISOString(),
   };
 }

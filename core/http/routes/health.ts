@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { tipOf } from '../../chain/chain.ts';
 import { haltsOf } from '../../controls/controls.ts';
 import type { HttpDeps } from '../deps.ts';
-import { renderMetrics } from '../metrics.ts';
+import { renderMetrics, type RequestMetrics } from '../metrics.ts';
 import type { Server } from '../server.ts';
 
 /** A watcher that has not moved its tip for this long is not following its chain. */
@@ -13,15 +13,31 @@ const check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() }
 const readiness = z.object({ ready: z.boolean(), checks: z.array(check) });
 
 /** /livez speaks of this process alone; /readyz of the database and the chains; /metrics for Prometheus. */
-export function healthRoutes(app: Server, deps: HttpDeps): void {
+export function healthRoutes(app: Server, deps: HttpDeps, requests: RequestMetrics): void {
   app.get(
     '/livez',
-    { schema: { tags: ['health'], security: [], response: { 200: z.object({ status: z.literal('ok') }) } } },
+    {
+      schema: {
+        operationId: 'livez',
+        tags: ['health'],
+        summary: 'This process answers',
+        security: [],
+        response: { 200: z.object({ status: z.literal('ok') }) },
+      },
+    },
     () => ({ status: 'ok' as const }),
   );
   app.get(
     '/readyz',
-    { schema: { tags: ['health'], security: [], response: { 200: readiness, 503: readiness } } },
+    {
+      schema: {
+        operationId: 'readyz',
+        tags: ['health'],
+        summary: 'The database answers and every chain is followed',
+        security: [],
+        response: { 200: readiness, 503: readiness },
+      },
+    },
     async (_request, reply) => {
       const checks = await readinessChecks(deps);
       const ready = checks.every((entry) => entry.ok);
@@ -29,18 +45,22 @@ export function healthRoutes(app: Server, deps: HttpDeps): void {
     },
   );
   app.get('/metrics', { schema: { tags: ['health'], security: [], hide: true } }, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(await renderMetrics(deps)),
+    reply.type('text/plain; version=0.0.4').send(await renderMetrics(deps, requests)),
   );
 }
 
 async function readinessChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]> {
   try {
     await sql`select 1`.execute(deps.db);
+    return [{ name: 'database', ok: true, detail: 'answers' }, ...(await chainChecks(deps))];
   } catch {
     return [{ name: 'database', ok: false, detail: 'does not answer' }];
   }
+}
+
+async function chainChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]> {
   const halts = await haltsOf(deps.db);
-  const chains = await Promise.all(
+  return Promise.all(
     deps.config.networks.map(async (network) => {
       const tip = await tipOf(deps.db, network.id);
       const halt = halts.find((entry) => entry.network === network.id);
@@ -56,5 +76,4 @@ async function readinessChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]>
       };
     }),
   );
-  return [{ name: 'database', ok: true, detail: 'answers' }, ...chains];
 }

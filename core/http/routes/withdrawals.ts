@@ -16,13 +16,17 @@ import {
 import { decodeCursor, pageFrom } from '../cursors.ts';
 import type { HttpDeps } from '../deps.ts';
 import { idempotencyKeyOf, once } from '../idempotency.ts';
-import { listingBy, networkBy } from '../lookups.ts';
-import { Problem } from '../problems.ts';
+import { assetBy, customerIn, listingBy, networkBy } from '../lookups.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
 import {
   amountField,
   assetField,
+  destinationField,
   externalId,
+  idField,
+  idPath,
   moneyFields,
+  opaqueText,
   networkField,
   order,
   pageOf,
@@ -31,15 +35,69 @@ import {
 } from '../schemas.ts';
 import type { Server } from '../server.ts';
 import { apiKeyOf } from '../api-key.ts';
-import { customerOf } from './customers.ts';
 
 const request = {
-  customer_id: z.string(),
+  customer_id: idField,
   asset: assetField,
   network: networkField,
-  destination: z.string().min(1).max(200),
+  destination: destinationField,
   amount: amountField.describe('What the recipient receives; the fee is debited on top'),
 };
+
+/** A request for a withdrawal that every test of this API executes as it stands. */
+const example = {
+  customer_id: 'cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b',
+  asset: 'ETH',
+  network: 'ethereum',
+  destination: '0x52908400098527886E0F7030069857D2E4169EE7',
+  amount: '0.25',
+};
+
+/** What a quote and a request for a withdrawal can both be refused for. */
+const askProblems = [
+  'UNKNOWN_CUSTOMER',
+  'UNKNOWN_NETWORK',
+  'UNKNOWN_ASSET',
+  'AMOUNT_NOT_DECIMAL',
+  'AMOUNT_NOT_POSITIVE',
+  'AMOUNT_TOO_PRECISE',
+  'AMOUNT_TOO_LARGE',
+  'BELOW_MINIMUM',
+  'ADDRESS_MALFORMED',
+  'ADDRESS_CHECKSUM',
+  'ADDRESS_WRONG_NETWORK',
+  'ADDRESS_UNSUPPORTED',
+  'ADDRESS_UNSPENDABLE',
+  'ADDRESS_ZERO',
+  'OWN_ADDRESS',
+  'TOKEN_CONTRACT_AS_DESTINATION',
+] as const satisfies readonly ProblemCode[];
+
+const createProblems = [
+  ...askProblems,
+  'EXTERNAL_ID_REUSED',
+  'INSUFFICIENT_FUNDS',
+  'NOT_YET_FINAL',
+  'QUOTE_EXPIRED',
+  'QUOTE_MISMATCH',
+  'QUOTE_USED',
+] as const satisfies readonly ProblemCode[];
+
+const createBody = z
+  .strictObject({
+    ...request,
+    external_id: externalId,
+    quote_id: idField.optional(),
+    authorization: z
+      .strictObject({
+        type: opaqueText(64),
+        credential: opaqueText(4096),
+        assertion: opaqueText(16_384),
+      })
+      .optional()
+      .describe("The customer's own signature over the order's digest"),
+  })
+  .meta({ examples: [{ ...example, external_id: 'withdrawal-1' }] });
 
 const quoteSchema = z.object({
   id: z.string().describe('Pass it as quote_id to ask for exactly this order'),
@@ -60,10 +118,12 @@ export function withdrawalRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/withdrawals/:id/cancel',
     {
+      config: { problems: ['NOT_FOUND', 'TOO_LATE_TO_CANCEL'], idempotent: 'natural' },
       schema: {
+        operationId: 'cancelWithdrawal',
         tags: ['withdrawals'],
         summary: 'Cancel; works until the signers are first asked',
-        params: z.object({ id: z.string() }),
+        params: idPath,
         response: { 200: withdrawal },
       },
     },
@@ -81,16 +141,18 @@ function quoteRoute(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/withdrawals/quote',
     {
+      config: { problems: askProblems },
       schema: {
+        operationId: 'quoteWithdrawal',
         tags: ['withdrawals'],
         summary: 'What a withdrawal would debit, and the canonical order with its digest',
-        body: z.strictObject(request),
+        body: z.strictObject(request).meta({ examples: [example] }),
         response: { 200: quoteSchema },
       },
     },
     async (incoming) => {
       const { body } = incoming;
-      const customer = await customerOf(deps, body.customer_id);
+      const customer = await customerIn(deps, body.customer_id);
       const listing = listingBy(deps, body.asset, body.network);
       const result = await quoteWithdrawal(deps, {
         customer: customer.id,
@@ -118,23 +180,13 @@ function createRoute(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/withdrawals',
     {
+      config: { problems: createProblems, idempotent: 'Idempotency-Key' },
       schema: {
+        operationId: 'requestWithdrawal',
         tags: ['withdrawals'],
         summary: 'Ask for a withdrawal',
         headers: z.object({ 'idempotency-key': z.string().optional() }),
-        body: z.strictObject({
-          ...request,
-          external_id: externalId,
-          quote_id: z.string().optional(),
-          authorization: z
-            .strictObject({
-              type: z.string().max(64),
-              credential: z.string().max(4096),
-              assertion: z.string().max(16_384),
-            })
-            .optional()
-            .describe("The customer's own signature over the order's digest"),
-        }),
+        body: createBody,
         response: { 200: withdrawal, 201: withdrawal },
       },
     },
@@ -151,7 +203,7 @@ function createRoute(app: Server, deps: HttpDeps): void {
           now: deps.now(),
         },
         async () => {
-          const customer = await customerOf(deps, body.customer_id);
+          const customer = await customerIn(deps, body.customer_id);
           const result = await requestWithdrawal(deps, {
             customer: customer.id,
             listing: listingBy(deps, body.asset, body.network),
@@ -175,14 +227,16 @@ function readRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/withdrawals',
     {
+      config: { problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
+        operationId: 'listWithdrawals',
         tags: ['withdrawals'],
         summary: 'Withdrawals, newest first',
         querystring: z.strictObject({
           ...pageQuery,
-          customer_id: z.string().optional(),
+          customer_id: idField.optional(),
           external_id: externalId.optional(),
-          asset: z.string().optional(),
+          asset: assetField.optional(),
           network: networkField.optional(),
           status: z.enum(withdrawalStates).optional(),
         }),
@@ -196,7 +250,7 @@ function readRoutes(app: Server, deps: HttpDeps): void {
         limit: limit + 1,
         customer: customer_id,
         externalId: external_id,
-        asset,
+        asset: asset === undefined ? undefined : assetBy(deps, asset).id,
         network: network === undefined ? undefined : networkBy(deps.config, network).id,
         state: status,
       });
@@ -212,10 +266,12 @@ function readRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/withdrawals/:id',
     {
+      config: { problems: ['NOT_FOUND'] },
       schema: {
+        operationId: 'readWithdrawal',
         tags: ['withdrawals'],
         summary: 'One withdrawal with its timeline',
-        params: z.object({ id: z.string() }),
+        params: idPath,
         response: { 200: withdrawal },
       },
     },
@@ -254,6 +310,7 @@ function renderWithdrawal(deps: HttpDeps, row: WithdrawalRow) {
     asset: row.asset,
     asset_id: listing.assetId,
     network: row.network,
+    network_id: listing.network.caip2,
     destination: row.destination,
     ...money(listing, row.units),
     fee: text(listing, row.fee_units),

@@ -1,0 +1,95 @@
+import type { FastifySchema } from 'fastify';
+import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { problemKinds, type ProblemCode } from './problems.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Codes that this route can answer beside those that every route can. */
+    problems?: readonly ProblemCode[];
+    /** What makes a repetition harmless. */
+    idempotent?: 'Idempotency-Key' | 'natural';
+  }
+}
+
+const EVERY_ROUTE: readonly ProblemCode[] = ['REQUEST_INVALID', 'NOT_READY', 'INTERNAL'];
+const WITH_KEY: readonly ProblemCode[] = [
+  'IDEMPOTENCY_KEY_MISSING',
+  'IDEMPOTENCY_KEY_REUSED',
+  'IDEMPOTENCY_KEY_IN_FLIGHT',
+];
+
+type Transform = typeof jsonSchemaTransform;
+
+/** The route's zod schemas as JSON schema, with every problem that it can answer and how it may be repeated. */
+export const describeRoute: Transform = (document) => {
+  const described = jsonSchemaTransform(document);
+  const schema = described.schema as (FastifySchema & { hide?: boolean; security?: unknown[] }) | undefined;
+  if (!schema || schema.hide === true) return described;
+  const { problems = [], idempotent } = document.route.config ?? {};
+  const codes = [
+    ...EVERY_ROUTE,
+    ...(schema.security?.length === 0 ? [] : (['UNAUTHENTICATED'] as const)),
+    ...(schema.body === undefined ? [] : (['BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED'] as const)),
+    ...(idempotent === 'Idempotency-Key' ? WITH_KEY : []),
+    ...problems,
+  ];
+  return {
+    url: described.url,
+    schema: {
+      ...schema,
+      ...(idempotent === undefined ? {} : { 'x-idempotent': idempotent }),
+      ...(idempotent === 'Idempotency-Key' ? { headers: withRequiredKey(schema.headers) } : {}),
+      response: { ...problemResponses(codes), ...(schema.response as object | undefined) },
+    },
+  };
+};
+
+/** A missing key has a problem of its own, so the schema takes it as optional; a caller has to send it. */
+function withRequiredKey(headers: unknown): object {
+  return { ...(headers as object), required: ['idempotency-key'] };
+}
+
+/** One response for each status, naming the codes behind it. */
+function problemResponses(codes: readonly ProblemCode[]): Record<string, object> {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of new Set(codes)) {
+    const { status } = problemKinds[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      String(status),
+      {
+        description: group.map((code) => `\`${code}\`: ${problemKinds[code].title}.`).join('\n\n'),
+        content: { 'application/problem+json': { schema: problemSchema(group) } },
+      },
+    ]),
+  );
+}
+
+const text = { type: 'string' };
+
+function problemSchema(codes: readonly ProblemCode[]): object {
+  return {
+    type: 'object',
+    required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id', 'retryable'],
+    properties: {
+      type: text,
+      title: text,
+      status: { type: 'integer' },
+      detail: text,
+      instance: text,
+      code: { type: 'string', enum: codes },
+      request_id: text,
+      retryable: { type: 'boolean' },
+      errors: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['pointer', 'detail'],
+          properties: { pointer: text, detail: text },
+        },
+      },
+    },
+  };
+}
