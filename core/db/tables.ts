@@ -299,6 +299,9 @@ export interface Spend {
   state: string;
   tx_id: string | null;
   cost_units: bigint | null;
+  reason: Generated<string>;
+  failures: Generated<number>;
+  next_at: Date | null;
   created_at: Date;
   updated_at: Date;
 }

@@ -7,6 +7,9 @@ create table spend (
   state      text not null check (state in ('planned', 'signing', 'broadcast', 'settled', 'failed')),
   tx_id      text,
   cost_units numeric(78,0),                     -- miner's fee or gas, of the network's own coin
+  reason     text not null default '',          -- why it does not go on by itself; '' while it does
+  failures   integer not null default 0,        -- in a row, of asking signers or the node
+  next_at    timestamptz,                       -- not tried before; null: at once
   created_at timestamptz not null,
   updated_at timestamptz not null
 );
@@ -38,7 +41,7 @@ create table spend_attempt (
   fee_units    numeric(78,0) not null,
   raw          bytea,                           -- complete transaction, stored before it is broadcast
   tx_id        text,
-  state        text not null check (state in ('planned', 'signed', 'broadcast', 'replaced', 'confirmed', 'refused')),
+  state        text not null check (state in ('planned', 'signed', 'broadcast', 'replaced', 'confirmed')),
   made_at      timestamptz not null,
   broadcast_at timestamptz,
   unique (spend_id, n)

@@ -48,3 +48,5 @@ grant insert on deposit_step to portcullis_pipeline;
 grant insert, update, delete on spend, spend_order, spend_coin, spend_attempt, signer_answer to portcullis_pipeline;
 grant usage on sequence change_index to portcullis_pipeline;
 grant insert, update, delete on sweep, sweep_item, booked_delivery, unswept, treasury_cursor to portcullis_pipeline;
+-- A cancellation takes back a spend that no signer was asked about.
+grant update, delete on spend, spend_order, spend_coin, spend_attempt to portcullis_api;

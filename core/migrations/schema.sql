@@ -410,6 +410,9 @@ create table spend (
   state text not null,
   tx_id text,
   cost_units numeric(78,0),
+  reason text not null default ''::text,
+  failures integer not null default 0,
+  next_at timestamp with time zone,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   constraint spend_pkey PRIMARY KEY (id),
@@ -430,7 +433,7 @@ create table spend_attempt (
   constraint spend_attempt_spend_id_n_key UNIQUE (spend_id, n),
   constraint spend_attempt_pkey PRIMARY KEY (id),
   constraint spend_attempt_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
-  constraint spend_attempt_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'signed'::text, 'broadcast'::text, 'replaced'::text, 'confirmed'::text, 'refused'::text])))
+  constraint spend_attempt_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'signed'::text, 'broadcast'::text, 'replaced'::text, 'confirmed'::text])))
 );
 
 create table spend_coin (

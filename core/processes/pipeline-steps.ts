@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { parseManifest } from '../../signer/protocol/manifest.ts';
 import { bitcoinRpc, type BitcoinRpc } from '../chain/bitcoin/bitcoin.ts';
 import { evmRpc, relayerOf, RelayError, runRelayLane, type EvmRpc, type Relayer } from '../chain/evm/evm.ts';
 import type { BitcoinNetwork, Config, EvmNetwork } from '../config/config.ts';
@@ -8,7 +7,7 @@ import { haltNetwork, isHalted } from '../controls/controls.ts';
 import { completeAddresses } from '../customers/customers.ts';
 import type { Database } from '../db/db.ts';
 import { runDeposits } from '../deposits/deposits.ts';
-import { signerClients } from '../signing/signing.ts';
+import { quorumOf, signerClients } from '../signing/signing.ts';
 import { advanceSpends, type SpendDeps } from '../spends/spends.ts';
 import { runTreasury, treasurySources, watchRelayers } from '../treasury/treasury.ts';
 import { runWithdrawals } from '../withdrawals/withdrawals.ts';
@@ -35,6 +34,7 @@ interface Lane {
 
 export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
   const { config, db, log } = deps;
+  quorumOf(config);
   const bitcoinRpcs = new Map<string, BitcoinRpc>();
   const lanes = new Map<string, Lane>();
   for (const network of config.networks) {
@@ -53,7 +53,6 @@ export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
   const spendDeps: SpendDeps = {
     ...deps,
     signers: signerClients(config),
-    threshold: thresholdOf(config),
     bitcoinRpc: (network: BitcoinNetwork) => known(bitcoinRpcs.get(network.id), network.id),
     evmRpc: (network: EvmNetwork) => laneOf(network).rpc,
   };
@@ -108,12 +107,6 @@ async function relay(deps: PipelineDeps, network: EvmNetwork, lane: Lane): Promi
     );
     return 0;
   }
-}
-
-function thresholdOf(config: Config): number {
-  const parsed = parseManifest(JSON.parse(readFileSync(config.walletManifestFile, 'utf8')));
-  if (!parsed.ok) throw new Error(`the wallet manifest is malformed: ${parsed.detail}`);
-  return parsed.value.threshold;
 }
 
 /** A stage that fails in the same way again and again is told once, until it fails otherwise. */

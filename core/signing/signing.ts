@@ -1,84 +1,121 @@
-import type { DatabaseTransaction, Database } from '../db/db.ts';
-import { parseSignRequest, type SignRequest } from '../../signer/protocol/messages.ts';
-import type { SignAnswer, Signed } from '../../signer/protocol/messages.ts';
+import type { DatabaseTransaction } from '../db/db.ts';
+import {
+  parseSignRequest,
+  type SignAnswer,
+  type Signed,
+  type SignRequest,
+} from '../../signer/protocol/messages.ts';
 import { SignerUnreachableError, type SignerClient } from './signer-client.ts';
 
+export { ManifestError, quorumOf, type Quorum } from './quorum.ts';
 export { signerClients, SignerUnreachableError, type SignerClient } from './signer-client.ts';
 
 export interface Gathered {
-  /** Signatures, at most one of each signer, of those that said yes. */
+  /** Verified signatures, at most one of each signer. */
   readonly signed: readonly Signed[];
   /** So many refused for good that the threshold is out of reach. */
   readonly refused: boolean;
-  /** Signer and code of each no, for people. */
-  readonly refusals: readonly { readonly signer: string; readonly code: string; readonly detail: string }[];
+  /** Signer, code and words of each no, for people. */
+  readonly refusals: readonly Refusal[];
 }
 
-/** Codes that a signer gives up by itself, once somebody unseals it or it is busy no more. */
-const PASSING_CODES = new Set(['SEALED', 'NO_MANIFEST', 'NO_KEY', 'CLOCK_BACKWARDS', 'SIGNER_UNREACHABLE']);
+interface Refusal {
+  readonly ok: false;
+  readonly signer: string;
+  readonly code: string;
+  readonly detail: string;
+}
 
-/**
- * Asks all signers for one attempt and keeps each coded answer. The same request may be asked any number of
- * times: a signer that signed it gives the same signature again. Whether the answers fit the transaction is for
- * the caller to verify.
- */
-export async function gatherSignatures(deps: {
-  readonly db: Database;
+export interface GatherOptions {
   readonly signers: readonly SignerClient[];
+  /** As many signatures are enough; the others are not waited for. */
   readonly threshold: number;
   readonly attempt: string;
   readonly request: SignRequest;
   readonly now: () => Date;
-  readonly effects: { readonly sign: (signer: SignerClient, request: SignRequest) => Promise<SignAnswer> };
-}): Promise<Gathered> {
-  const { signers, threshold, request } = deps;
-  if (!parseSignRequest(request).ok)
-    throw new Error(`attempt ${deps.attempt}: no signer would read this request`);
-  const answers = await Promise.all(signers.map((signer) => askOne(signer, request, deps.effects.sign)));
-  await deps.db.transaction().execute(async (trx) => {
-    for (const answer of answers) await keep(trx, deps.attempt, answer, deps.now());
+  /** Whether an answer holds this signer's signatures over exactly what was asked. */
+  readonly verify: (answer: Signed) => Promise<boolean>;
+  readonly effects: {
+    readonly commit: <Result>(
+      name: string,
+      work: (trx: DatabaseTransaction) => Promise<Result>,
+    ) => Promise<Result>;
+    readonly sign: (signer: SignerClient, request: SignRequest) => Promise<SignAnswer>;
+  };
+}
+
+/** What a signer gives up by itself, once somebody unseals it, mends its clock, or it is there again. */
+const PASSING_CODES: ReadonlySet<string> = new Set([
+  'SEALED',
+  'NO_MANIFEST',
+  'NO_KEY',
+  'CLOCK_BACKWARDS',
+  'SIGNER_UNREACHABLE',
+  'ANSWER_INVALID',
+]);
+
+/**
+ * Asks all signers at once for one attempt, goes on as soon as the threshold is reached, and keeps every coded
+ * answer that it has by then. The same request may be asked any number of times: a signer that signed it gives the
+ * same signature again. No answer counts that does not verify.
+ */
+export async function gatherSignatures(options: GatherOptions): Promise<Gathered> {
+  const { signers, threshold, attempt } = options;
+  if (!parseSignRequest(options.request).ok) {
+    throw new Error(`attempt ${attempt}: no signer would read this request`);
+  }
+  const answers = await enough(options);
+  await options.effects.commit('signing.answers', async (trx) => {
+    for (const answer of answers) await keep(trx, attempt, answer, options.now());
   });
   const signed = answers.filter((answer) => answer.ok);
-  const refusals = answers.flatMap((answer) =>
-    answer.ok ? [] : [{ signer: answer.signer, code: answer.code, detail: answer.detail }],
-  );
+  const refusals = answers.filter((answer) => !answer.ok);
   const final = refusals.filter(({ code }) => !PASSING_CODES.has(code)).length;
   return { signed, refusals, refused: signers.length - final < threshold };
 }
 
-type Answer =
-  | SignAnswer
-  | { readonly ok: false; readonly signer: string; readonly code: string; readonly detail: string };
+/** Every answer so far, once the threshold has signed or all have answered. */
+function enough(options: GatherOptions): Promise<(Signed | Refusal)[]> {
+  const { signers, threshold } = options;
+  return new Promise((resolve, reject) => {
+    const answers: (Signed | Refusal)[] = [];
+    const ask = async (signer: SignerClient): Promise<void> => {
+      answers.push(await askOne(signer, options));
+      const signatures = answers.filter(({ ok }) => ok).length;
+      if (signatures >= threshold || answers.length === signers.length) resolve([...answers]);
+    };
+    for (const signer of signers) ask(signer).catch(reject);
+  });
+}
 
-async function askOne(
-  signer: SignerClient,
-  request: SignRequest,
-  sign: (signer: SignerClient, request: SignRequest) => Promise<SignAnswer>,
-): Promise<Answer> {
+async function askOne(signer: SignerClient, options: GatherOptions): Promise<Signed | Refusal> {
+  let answer: SignAnswer;
   try {
-    return await sign(signer, request);
+    answer = await options.effects.sign(signer, options.request);
   } catch (error) {
     if (!(error instanceof SignerUnreachableError)) throw error;
     return { ok: false, signer: signer.id, code: error.code, detail: error.message };
   }
+  if (!answer.ok || (await options.verify(answer))) return answer;
+  const detail = 'the signature is not over what was asked, or not by this signer';
+  return { ok: false, signer: signer.id, code: 'ANSWER_INVALID', detail };
 }
 
-async function keep(trx: DatabaseTransaction, attempt: string, answer: Answer, at: Date): Promise<void> {
-  const row = {
-    attempt_id: attempt,
-    signer: answer.signer,
-    ok: answer.ok,
-    code: answer.ok ? 'SIGNED' : answer.code,
-    detail: answer.ok ? '' : answer.detail,
-    answer: JSON.stringify(answer),
-    at,
-  };
-  const { ok, code, detail, answer: text } = row;
+async function keep(
+  trx: DatabaseTransaction,
+  attempt: string,
+  given: Signed | Refusal,
+  at: Date,
+): Promise<void> {
+  const { ok, signer } = given;
+  const code = given.ok ? 'SIGNED' : given.code;
+  const detail = given.ok ? '' : given.detail;
+  const answer = JSON.stringify(given);
   await trx
     .insertInto('signer_answer')
-    .values(row)
+    .values({ attempt_id: attempt, signer, ok, code, detail, answer, at })
     .onConflict((conflict) =>
-      conflict.columns(['attempt_id', 'signer']).doUpdateSet({ ok, code, detail, answer: text, at }),
+      conflict.columns(['attempt_id', 'signer']).doUpdateSet({ ok, code, detail, answer, at }),
     )
     .execute();
 }

@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely';
 import type { SignRequest } from '../../signer/protocol/messages.ts';
-import type { Database, DatabaseTransaction } from '../db/db.ts';
+import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
 import type { Spend, SpendAttempt, SpendOrder as SpendOrderTable } from '../db/tables.ts';
-import type { SpendOrder } from './spends.ts';
+import type { SpendDeps, SpendOrder } from './spends.ts';
 
 export type SpendRow = Selectable<Spend>;
 export type AttemptRow = Selectable<SpendAttempt>;
@@ -11,13 +11,16 @@ export type SpendOrderRow = Selectable<SpendOrderTable>;
 /** A spend at its end, with what became of each of its orders. */
 export interface EndedSpend {
   readonly spend: SpendRow;
-  readonly orders: readonly { readonly orderNumber: bigint; readonly outcome: 'paid' | 'failed' }[];
+  readonly outcomes: ReadonlyMap<bigint, 'paid' | 'failed'>;
 }
 
 type Db = Database | DatabaseTransaction;
 
 /** In one pass, so that a long queue keeps no other work waiting. */
-const OPEN_MAX = 200;
+const OPEN_MAX = 1000;
+/** After a failure it is tried again after this, twice as long after each further one. */
+const BACKOFF_MIN_MS = 500;
+const BACKOFF_MAX_MS = 60_000;
 
 export async function openSpends(db: Db): Promise<SpendRow[]> {
   return db
@@ -45,35 +48,26 @@ export async function ordersOf(db: Db, spend: string): Promise<SpendOrderRow[]> 
 export async function insertSpend(
   trx: DatabaseTransaction,
   spend: {
-    id: string;
-    network: string;
-    contract: string;
-    epoch: number;
-    at: Date;
-    orders: readonly SpendOrder[];
+    readonly id: string;
+    readonly network: string;
+    readonly contract: string;
+    readonly epoch: number;
+    readonly at: Date;
+    readonly orders: readonly SpendOrder[];
   },
 ): Promise<void> {
-  const { id, network, contract, epoch, at, orders } = spend;
+  const { at, orders, ...named } = spend;
+  const row = { ...named, state: 'planned', tx_id: null, cost_units: null, next_at: null };
   await trx
     .insertInto('spend')
-    .values({
-      id,
-      network,
-      contract,
-      epoch,
-      state: 'planned',
-      tx_id: null,
-      cost_units: null,
-      created_at: at,
-      updated_at: at,
-    })
+    .values({ ...row, created_at: at, updated_at: at })
     .execute();
-  const rows = orders.map((order) => ({
-    order_number: order.orderNumber,
-    spend_id: id,
-    document: JSON.stringify(order.document),
-    destination: order.destination,
-    units: order.units,
+  const rows = orders.map(({ orderNumber, document, destination, units }) => ({
+    order_number: orderNumber,
+    spend_id: spend.id,
+    document: JSON.stringify(document),
+    destination,
+    units,
     outcome: null,
   }));
   await trx.insertInto('spend_order').values(rows).execute();
@@ -81,7 +75,15 @@ export async function insertSpend(
 
 export async function insertAttempt(
   trx: DatabaseTransaction,
-  attempt: { id: string; spend: string; n: number; request: SignRequest; feeUnits: bigint; at: Date },
+  attempt: {
+    readonly id: string;
+    readonly spend: string;
+    readonly n: number;
+    readonly request: SignRequest;
+    readonly feeUnits: bigint;
+    readonly txId: string | null;
+    readonly at: Date;
+  },
 ): Promise<void> {
   await trx
     .insertInto('spend_attempt')
@@ -92,7 +94,7 @@ export async function insertAttempt(
       request: JSON.stringify(attempt.request),
       fee_units: attempt.feeUnits,
       raw: null,
-      tx_id: null,
+      tx_id: attempt.txId,
       state: 'planned',
       made_at: attempt.at,
       broadcast_at: null,
@@ -100,11 +102,13 @@ export async function insertAttempt(
     .execute();
 }
 
+type SpendSet = Partial<Pick<SpendRow, 'state' | 'tx_id' | 'cost_units' | 'reason' | 'failures' | 'next_at'>>;
+
 export async function setSpend(
   trx: DatabaseTransaction,
   spend: string,
   at: Date,
-  set: Partial<Pick<SpendRow, 'state' | 'tx_id' | 'cost_units'>>,
+  set: SpendSet,
 ): Promise<void> {
   await trx
     .updateTable('spend')
@@ -121,50 +125,97 @@ export async function setAttempt(
   await trx.updateTable('spend_attempt').set(set).where('id', '=', attempt).execute();
 }
 
-/** Ends a spend: outcomes of its orders, its cost, and its coins are nobody's any more. */
+/** It goes on by itself again: no reason, tried at once. */
+export const GOING: SpendSet = Object.freeze({ reason: '', failures: 0, next_at: null });
+
+/** Waits before the next try, longer each time, with the reason on the row for people to see. */
+export async function putOff(
+  deps: Pick<SpendDeps, 'effects' | 'now'>,
+  spend: SpendRow,
+  reason: string,
+): Promise<void> {
+  const at = deps.now();
+  const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(spend.failures, 16));
+  await deps.effects.commit('spend.put-off', (trx) =>
+    setSpend(trx, spend.id, at, {
+      reason: reason.slice(0, 500),
+      failures: spend.failures + 1,
+      next_at: new Date(at.getTime() + waitMs),
+    }),
+  );
+}
+
+/** Whether the time of the next try has come. */
+export function isDue(deps: Pick<SpendDeps, 'now'>, spend: SpendRow): boolean {
+  return spend.next_at === null || spend.next_at <= deps.now();
+}
+
+/**
+ * From here on a signature may exist, so the spend is never dropped again. False when it was dropped meanwhile.
+ * Committed before the first signer is asked.
+ */
+export async function beginSigning(deps: SpendDeps, spend: SpendRow): Promise<boolean> {
+  if (spend.state !== 'planned') return true;
+  return deps.effects.commit('spend.signing', async (trx) => {
+    const begun = await trx
+      .updateTable('spend')
+      .set({ state: 'signing', updated_at: deps.now() })
+      .where('id', '=', spend.id)
+      .where('state', '=', 'planned')
+      .executeTakeFirst();
+    return begun.numUpdatedRows === 1n;
+  });
+}
+
+/** Ends a spend: what became of its orders, and what it cost. */
 export async function endSpend(
   trx: DatabaseTransaction,
   end: {
     readonly spend: string;
-    readonly state: 'settled' | 'failed';
     readonly txId: string | null;
     readonly costUnits: bigint;
     readonly at: Date;
     readonly outcomes: ReadonlyMap<bigint, 'paid' | 'failed'>;
   },
 ): Promise<void> {
-  for (const [number, outcome] of end.outcomes) {
-    await trx.updateTable('spend_order').set({ outcome }).where('order_number', '=', number).execute();
-  }
-  await trx.updateTable('spend_coin').set({ released: true }).where('spend_id', '=', end.spend).execute();
-  await setSpend(trx, end.spend, end.at, { state: end.state, tx_id: end.txId, cost_units: end.costUnits });
+  await executorOf(trx).query(
+    `update spend_order o set outcome = e.outcome
+     from unnest($1::bigint[], $2::text[]) as e(number, outcome) where o.order_number = e.number`,
+    [[...end.outcomes.keys()], [...end.outcomes.values()]],
+  );
+  const set = { state: 'settled', tx_id: end.txId, cost_units: end.costUnits, ...GOING };
+  await setSpend(trx, end.spend, end.at, set);
 }
 
-/** Spends that ended while withdrawals of theirs still wait for it. */
+/** Those of the spends that are at their end. */
 export async function endedSpends(db: Db, spendIds: readonly string[]): Promise<EndedSpend[]> {
   if (spendIds.length === 0) return [];
   const spends = await db
     .selectFrom('spend')
     .selectAll()
     .where('id', 'in', [...spendIds])
-    .where('state', 'in', ['settled', 'failed'])
+    .where('state', '=', 'settled')
     .execute();
-  return Promise.all(
-    spends.map(async (spend) => ({
-      spend,
-      orders: (await ordersOf(db, spend.id)).map((row) => ({
-        orderNumber: row.order_number,
-        outcome: row.outcome === 'paid' ? ('paid' as const) : ('failed' as const),
-      })),
-    })),
-  );
+  const ended: EndedSpend[] = [];
+  for (const spend of spends) {
+    const rows = await ordersOf(db, spend.id);
+    const outcomes = rows.map(
+      (row) => [row.order_number, row.outcome === 'paid' ? 'paid' : 'failed'] as const,
+    );
+    ended.push({ spend, outcomes: new Map(outcomes) });
+  }
+  return ended;
 }
 
 /**
- * Takes a spend back that no signer was asked about, so that one of its orders may be cancelled. False when it is
- * too late. The others are free to be planned again.
+ * Takes a spend back that no signer was asked about: its orders and coins are free to be planned again. Answers
+ * false, and changes nothing, when it is too late. `detach` runs under the spend's lock, before the rows go.
  */
-export async function dropPlannedSpend(trx: DatabaseTransaction, spend: string): Promise<boolean> {
+export async function dropPlannedSpend(
+  trx: DatabaseTransaction,
+  spend: string,
+  detach: () => Promise<void>,
+): Promise<boolean> {
   const row = await trx
     .selectFrom('spend')
     .select('state')
@@ -172,44 +223,10 @@ export async function dropPlannedSpend(trx: DatabaseTransaction, spend: string):
     .forUpdate()
     .executeTakeFirst();
   if (row?.state !== 'planned') return false;
+  await detach();
   for (const table of ['spend_order', 'spend_coin', 'spend_attempt'] as const) {
     await trx.deleteFrom(table).where('spend_id', '=', spend).execute();
   }
   await trx.deleteFrom('spend').where('id', '=', spend).execute();
   return true;
-}
-
-/** Where a spend is: its state, the transaction that stands for it now, and the block that holds it. */
-export async function progressOf(
-  db: Db,
-  id: string,
-): Promise<
-  { readonly state: string; readonly txId: string | null; readonly height: number | null } | undefined
-> {
-  const spend = await db.selectFrom('spend').selectAll().where('id', '=', id).executeTakeFirst();
-  if (!spend) return undefined;
-  const attempts = (await attemptsOf(db, id)).flatMap((attempt) =>
-    attempt.tx_id === null ? [] : [attempt.tx_id],
-  );
-  const mined =
-    attempts.length === 0
-      ? undefined
-      : await db
-          .selectFrom('bitcoin_coin')
-          .select(['spent_tx_id', 'spent_height'])
-          .where('network', '=', spend.network)
-          .where('spent_tx_id', 'in', attempts)
-          .where('spent_height', 'is not', null)
-          .executeTakeFirst();
-  if (mined) return { state: spend.state, txId: mined.spent_tx_id, height: mined.spent_height };
-  const orders = (await ordersOf(db, id)).map((order) => order.order_number);
-  const payout = await db
-    .selectFrom('evm_payout')
-    .select(['tx_id', 'height'])
-    .where('network', '=', spend.network)
-    .where('payout_id', 'in', orders.length > 0 ? orders : [-1n])
-    .where('canonical', '=', true)
-    .executeTakeFirst();
-  if (payout) return { state: spend.state, txId: payout.tx_id, height: payout.height };
-  return { state: spend.state, txId: spend.tx_id, height: null };
 }

@@ -8,8 +8,10 @@ import { parseEvmAddress, type EvmAddressRefusal } from '../chain/evm/evm.ts';
 import type { Config, Listing } from '../config/config.ts';
 import { isOwnAddress } from '../customers/customers.ts';
 import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
-import { applyPostings, holdWithdrawal } from '../ledger/ledger.ts';
-import { recordStep } from './steps.ts';
+import { applyPostings, holdWithdrawal, type PostingRefusal } from '../ledger/ledger.ts';
+import { EVM_UNITS_MAX, isPayable } from './decide.ts';
+import { tell, writeSteps } from './steps.ts';
+import { withRetries } from './retries.ts';
 import { rowById, type WithdrawalRow } from './queries.ts';
 
 export interface WithdrawalDeps {
@@ -39,7 +41,8 @@ export type WithdrawalRefusal =
   | 'EXTERNAL_ID_REUSED'
   | 'QUOTE_EXPIRED'
   | 'QUOTE_MISMATCH'
-  | 'QUOTE_USED';
+  | 'QUOTE_USED'
+  | 'UNKNOWN_CUSTOMER';
 
 export interface Quote {
   readonly id: string;
@@ -115,14 +118,10 @@ export async function requestWithdrawal(
   const checked = await checkAsk(deps, ask);
   if (!checked.ok) return checked;
   try {
-    return await deps.db.transaction().execute(async (trx) => {
+    return await withRetries(deps.db, async (trx) => {
       // One at a time for each customer, so that an external id is decided once.
-      await trx
-        .selectFrom('customer')
-        .select('id')
-        .where('id', '=', ask.customer)
-        .forUpdate()
-        .executeTakeFirstOrThrow();
+      const customer = trx.selectFrom('customer').select('id').where('id', '=', ask.customer).forUpdate();
+      if (!(await customer.executeTakeFirst())) throw new Refused('UNKNOWN_CUSTOMER');
       const known = await trx
         .selectFrom('withdrawal')
         .selectAll()
@@ -158,7 +157,11 @@ async function checkAsk(deps: WithdrawalDeps, ask: WithdrawalAsk): Promise<Check
   const contracts = listing.network.listings.map((entry) => entry.contract?.toLowerCase());
   if (contracts.includes(address.canonical.toLowerCase()))
     return { ok: false, reason: 'TOKEN_CONTRACT_AS_DESTINATION' };
-  return { ok: true, units: amount.units, destination: address.canonical };
+  const { canonical: destination } = address;
+  if (listing.network.kind === 'evm' && amount.units > EVM_UNITS_MAX)
+    return { ok: false, reason: 'AMOUNT_TOO_LARGE' };
+  if (!isPayable(listing, destination, amount.units)) return { ok: false, reason: 'BELOW_MINIMUM' };
+  return { ok: true, units: amount.units, destination };
 }
 
 /** The canonical form of a destination on the listing's network. */
@@ -219,29 +222,29 @@ async function insert(
     updated_at: at,
   };
   await trx.insertInto('withdrawal').values(row).execute();
-  const posting = holdWithdrawal({
-    withdrawal: id,
-    customer: ask.customer,
-    asset: row.asset,
-    units: row.units + row.fee_units,
-  });
-  const [outcome] = await applyPostings(executorOf(trx), [posting]);
-  if (outcome?.status !== 'applied') {
-    const reason = outcome?.status === 'refused' ? outcome.reason : 'INSUFFICIENT_FUNDS';
-    throw new Refused(reason === 'NOT_YET_FINAL' ? 'NOT_YET_FINAL' : 'INSUFFICIENT_FUNDS');
-  }
-  await recordStep(trx, {
-    id,
-    from: null,
-    to: 'requested',
-    at,
-    actor: 'customer',
-    reason: 'ASKED',
-    evidence: { order_number: `${row.order_number}` },
-  });
+  const step = { id, from: null, to: 'requested', actor: 'customer', reason: 'ASKED' } as const;
+  const evidence = { order_number: row.order_number.toString() };
+  await writeSteps(trx, [{ ...step, evidence }], at);
+  const { asset, units, fee_units: fee } = row;
+  const hold = holdWithdrawal({ withdrawal: id, customer: ask.customer, asset, units: units + fee });
+  const [outcome] = await applyPostings(executorOf(trx), [hold]);
+  if (outcome?.status === 'refused') throw new Refused(refusalOf(outcome.reason));
+  await tell(trx, [{ ...step, evidence }], at);
   const withdrawal = await rowById(trx, id);
   if (!withdrawal) throw new Error(`withdrawal ${id} was not written`);
   return { ok: true, created: true, withdrawal };
+}
+
+function refusalOf(reason: PostingRefusal): WithdrawalRefusal {
+  switch (reason) {
+    case 'INSUFFICIENT_FUNDS':
+    case 'NOT_YET_FINAL':
+      return reason;
+    case 'UNITS_OUT_OF_RANGE':
+      return 'AMOUNT_TOO_LARGE';
+    default:
+      throw new Error(`the books refuse a hold: ${reason}`);
+  }
 }
 
 async function useQuote(

@@ -1,0 +1,253 @@
+import type { BitcoinPayRequest } from '../../signer/protocol/messages.ts';
+import {
+  buildReplacement,
+  checkAnswer,
+  combineAndFinalize,
+  estimateFeeRate,
+  previousTransactions,
+  walletOf,
+  type ReplaceRefusal,
+} from '../chain/bitcoin/bitcoin.ts';
+import { confirmationsOf, tipOf } from '../chain/chain.ts';
+import { depthFor, type BitcoinNetwork } from '../config/config.ts';
+import { haltNetwork } from '../controls/controls.ts';
+import { executorOf, type DatabaseTransaction } from '../db/db.ts';
+import { gatherSignatures, quorumOf } from '../signing/signing.ts';
+import {
+  addBitcoinAttempt,
+  coinListingOf,
+  drawChange,
+  FEE_MAX_SAT,
+  freeCoins,
+  rateBoundsOf,
+  takeCoins,
+  watchChange,
+} from './plan-bitcoin.ts';
+import {
+  attemptsOf,
+  beginSigning,
+  endSpend,
+  GOING,
+  isDue,
+  ordersOf,
+  putOff,
+  setAttempt,
+  setSpend,
+  type AttemptRow,
+  type SpendRow,
+} from './spend-rows.ts';
+import type { SpendDeps } from './spends.ts';
+
+/** A replacement pays at least a quarter more than what the market asks: it was too little before. */
+const BUMP = 1.25;
+/** Coins that a replacement may add; each needs its previous transaction from the node. */
+const EXTRA_COINS_MAX = 3;
+/** A transaction that the mempool lost is given to the node again after this. */
+const REBROADCAST_MS = 5_000;
+
+/** A spend of Bitcoin with all that one step looks at. */
+interface Case {
+  readonly deps: SpendDeps;
+  readonly network: BitcoinNetwork;
+  readonly spend: SpendRow;
+  readonly attempts: readonly AttemptRow[];
+  readonly last: AttemptRow;
+}
+
+/** One step of one spend: follow the chain, ask signers, broadcast, replace. True when it moved. */
+export async function advanceBitcoinSpend(
+  deps: SpendDeps,
+  network: BitcoinNetwork,
+  spend: SpendRow,
+): Promise<boolean> {
+  const attempts = await attemptsOf(deps.db, spend.id);
+  const last = attempts.at(-1);
+  if (!last) return false;
+  const one: Case = { deps, network, spend, attempts, last };
+  const seen = spend.state === 'planned' ? undefined : await spendingOf(one);
+  if (seen?.kind === 'foreign') return haltOnForeign(one, seen.txId);
+  if (seen?.kind === 'mined') return settleIfIrreversible(one, seen);
+  if (!isDue(deps, spend)) return false;
+  switch (last.state) {
+    case 'planned':
+      if (seen === undefined) await reviveEarlier(one);
+      return sign(one);
+    case 'signed':
+      return bringToNode(one);
+    default:
+      return keepAlive(one, seen !== undefined);
+  }
+}
+
+type Spending =
+  | { readonly kind: 'foreign'; readonly txId: string }
+  | { readonly kind: 'mined'; readonly attempt: AttemptRow; readonly height: number }
+  | { readonly kind: 'mempool' };
+
+/** Who spends the coins of this spend, whichever attempt it is. */
+async function spendingOf({ deps, spend, attempts }: Case): Promise<Spending | undefined> {
+  const rows = await executorOf(deps.db).query<{ txId: string; height: number | null }>(
+    `select distinct c.spent_tx_id as "txId", c.spent_height as height from spend_coin s
+     join bitcoin_coin c on c.network = s.network and c.tx_id = s.tx_id and c.vout = s.vout
+     where s.spend_id = $1 and not s.released and c.spent_tx_id is not null`,
+    [spend.id],
+  );
+  const foreign = rows.find((row) => !attempts.some((attempt) => attempt.tx_id === row.txId));
+  if (foreign) return { kind: 'foreign', txId: foreign.txId };
+  for (const { txId, height } of rows) {
+    const attempt = attempts.find((candidate) => candidate.tx_id === txId);
+    if (height !== null && attempt) return { kind: 'mined', attempt, height };
+  }
+  return rows.length > 0 ? { kind: 'mempool' } : undefined;
+}
+
+/** Keys of ours signed what we did not plan. Nothing more leaves this network until a person has looked. */
+async function haltOnForeign({ deps, network, spend }: Case, txId: string): Promise<boolean> {
+  const detail = `${txId} spends a coin of ${spend.id} and is none of its attempts`;
+  await deps.effects.commit('spend.unknown', (trx) =>
+    haltNetwork(trx, network.id, 'UNKNOWN_SPEND', detail, deps.now()),
+  );
+  return true;
+}
+
+async function settleIfIrreversible(
+  { deps, network, spend, attempts }: Case,
+  { attempt, height }: Extract<Spending, { kind: 'mined' }>,
+): Promise<boolean> {
+  const tip = await tipOf(deps.db, network.id);
+  if (!tip) return false;
+  const orders = await ordersOf(deps.db, spend.id);
+  const listing = coinListingOf(deps.config, network);
+  const total = orders.reduce((sum, order) => sum + order.units, 0n);
+  if (confirmationsOf(tip.height, height) < depthFor(listing, total).irreversible) return false;
+  await deps.effects.commit('spend.settled', async (trx) => {
+    for (const other of attempts) {
+      await setAttempt(trx, other.id, { state: other.id === attempt.id ? 'confirmed' : 'replaced' });
+    }
+    await releaseUnspent(trx, spend, attempt);
+    const outcomes = new Map(orders.map((order) => [order.order_number, 'paid' as const]));
+    const { tx_id: txId, fee_units: costUnits } = attempt;
+    await endSpend(trx, { spend: spend.id, txId, costUnits, at: deps.now(), outcomes });
+  });
+  return true;
+}
+
+/**
+ * Coins that only a later attempt would have spent are free again: it conflicts with the one that is irreversible.
+ * Spent ones stay taken for ever, so that not even the deepest reorg makes them payable twice.
+ */
+async function releaseUnspent(
+  trx: DatabaseTransaction,
+  spend: SpendRow,
+  confirmed: AttemptRow,
+): Promise<void> {
+  await executorOf(trx).query(
+    `update spend_coin s set released = true from bitcoin_coin c
+     where s.spend_id = $1 and c.network = s.network and c.tx_id = s.tx_id and c.vout = s.vout
+       and c.spent_tx_id is distinct from $2`,
+    [spend.id, confirmed.tx_id],
+  );
+}
+
+/** While its replacement waits for signers, the attempt before it must not be forgotten by the mempool. */
+async function reviveEarlier({ deps, network, attempts }: Case): Promise<void> {
+  const sent = attempts.findLast((attempt) => attempt.raw !== null && attempt.broadcast_at !== null);
+  if (sent?.raw) await deps.effects.broadcast(deps.bitcoinRpc(network), sent.raw);
+}
+
+/** Asks the signers, and stores the complete bytes before anybody else can have them. */
+async function sign({ deps, spend, last }: Case): Promise<boolean> {
+  if (!(await beginSigning(deps, spend))) return true;
+  const request = last.request as BitcoinPayRequest;
+  const { signed, refusals, refused } = await gatherSignatures({
+    ...deps,
+    threshold: quorumOf(deps.config).threshold,
+    attempt: last.id,
+    request,
+    verify: async ({ psbt }) => psbt !== undefined && checkAnswer(request, psbt).ok,
+  });
+  const psbts = signed.flatMap(({ psbt }) => (psbt === undefined ? [] : [psbt]));
+  const combined = combineAndFinalize(request, psbts);
+  if (!combined.ok) {
+    const why = refusals.map(({ signer, code }) => `${signer} ${code}`).join(', ');
+    await putOff(deps, spend, `${refused ? 'SIGNERS_REFUSED' : 'SIGNERS_WAITED_FOR'}: ${why}`);
+    return false;
+  }
+  await deps.effects.commit('spend.signed', async (trx) => {
+    await setAttempt(trx, last.id, { state: 'signed', raw: combined.raw, tx_id: combined.txId });
+    await setSpend(trx, spend.id, deps.now(), GOING);
+  });
+  return true;
+}
+
+/** Gives the stored bytes to the node. A lost answer changes nothing: the same bytes are given again. */
+async function bringToNode(one: Case): Promise<boolean> {
+  const { deps, network, spend, last } = one;
+  if (last.raw === null) throw new Error(`${last.id} is signed and has no bytes`);
+  const result = await deps.effects.broadcast(deps.bitcoinRpc(network), last.raw);
+  if (!result.ok) {
+    // The fee no longer buys a place, or does not outbid what it would replace: only a higher one can help.
+    if (result.reason === 'FEE_TOO_LOW' && (await replace(one))) return true;
+    await putOff(deps, spend, `BROADCAST_${result.reason}: ${result.detail}`);
+    return false;
+  }
+  await deps.effects.commit('spend.broadcast', async (trx) => {
+    const at = deps.now();
+    await setAttempt(trx, last.id, { state: 'broadcast', broadcast_at: last.broadcast_at ?? at });
+    const next_at = new Date(at.getTime() + REBROADCAST_MS);
+    await setSpend(trx, spend.id, at, { ...GOING, next_at, state: 'broadcast', tx_id: last.tx_id });
+  });
+  return spend.state !== 'broadcast' || last.state !== 'broadcast';
+}
+
+/** In no block yet: replaced when it is stuck, given to the node again when the mempool lost it. */
+async function keepAlive(one: Case, inMempool: boolean): Promise<boolean> {
+  const { deps, network, last } = one;
+  const sentAt = last.broadcast_at;
+  if (sentAt !== null && deps.now().getTime() - sentAt.getTime() >= network.stuckAfterMs) {
+    if (await replace(one)) return true;
+  }
+  return inMempool ? false : bringToNode(one);
+}
+
+/**
+ * The same payments from the same coins at a higher fee (BIP-125). It conflicts with every earlier attempt, so
+ * whichever of them is mined, each order is paid once. False, with the reason on the row, when none can be built.
+ */
+async function replace({ deps, network, spend, last }: Case): Promise<boolean> {
+  const wallet = walletOf(deps.config, network);
+  const rpc = deps.bitcoinRpc(network);
+  const request = last.request as BitcoinPayRequest;
+  const free = await freeCoins(deps.db, network, coinListingOf(deps.config, network));
+  const extraCoins = (free ?? []).slice(0, EXTRA_COINS_MAX);
+  const market = await estimateFeeRate(rpc, rateBoundsOf(network));
+  const change = await drawChange(deps, network);
+  const replaced = buildReplacement({
+    wallet,
+    request,
+    feeRateSatPerVb: Math.min(network.feeRateMaxSatPerVb, market.satPerVb * BUMP),
+    feeMaxSat: FEE_MAX_SAT,
+    changeIndex: change.index,
+    extraCoins,
+    extraPrevious: extraCoins.length > 0 ? await previousTransactions(rpc, extraCoins) : new Map(),
+  });
+  if (!replaced.ok) {
+    await putOff(deps, spend, `STUCK_${replaced.reason satisfies ReplaceRefusal}`);
+    return false;
+  }
+  await deps.effects.commit('spend.replace', async (trx) => {
+    await setAttempt(trx, last.id, { state: 'replaced' });
+    await watchChange(trx, network, change);
+    await takeCoins(trx, { id: spend.id, network }, replaced.addedCoins);
+    const { orders } = request;
+    await addBitcoinAttempt(deps, trx, {
+      spend: spend.id,
+      n: last.n + 1,
+      network,
+      orders,
+      built: replaced.built,
+    });
+    await setSpend(trx, spend.id, deps.now(), GOING);
+  });
+  return true;
+}

@@ -1,0 +1,82 @@
+import { newId, type Id } from '../../lib/ids/ids.ts';
+import type { EvmPayRequest } from '../../signer/protocol/messages.ts';
+import { vaultState } from '../chain/evm/evm.ts';
+import type { EvmNetwork, Listing } from '../config/config.ts';
+import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
+import { quorumOf } from '../signing/signing.ts';
+import { insertAttempt, insertSpend } from './spend-rows.ts';
+import type { Prepared, SpendDeps, SpendOrder } from './spends.ts';
+
+export interface EvmPlan {
+  readonly id: Id<'spend'>;
+  readonly network: EvmNetwork;
+  readonly listing: Listing;
+  readonly orders: readonly SpendOrder[];
+}
+
+/** One `pay` of the vault, which must be open and have the money and the room under its cap at this moment. */
+export async function prepareEvmSpend(deps: SpendDeps, plan: EvmPlan): Promise<Prepared> {
+  const { network, listing, orders } = plan;
+  const { contract } = listing;
+  const state = await vaultState(deps.evmRpc(network), { vault: network.vault, contract });
+  const total = orders.reduce((sum, order) => sum + order.units, await unitsOnTheirWay(deps.db, listing));
+  if (state.paused) return { ok: false, reason: 'VAULT_PAUSED' };
+  if (state.balanceUnits < total) return { ok: false, reason: 'LIQUIDITY_SHORT' };
+  if (state.capLeftUnits < total) return { ok: false, reason: 'CAP_REACHED' };
+  return {
+    ok: true,
+    record: async (trx) => {
+      const { epoch } = deps.config;
+      await insertSpend(trx, { id: plan.id, network: network.id, contract, epoch, at: deps.now(), orders });
+      await addEvmAttempt(deps, trx, {
+        spend: plan.id,
+        n: 1,
+        network,
+        contract,
+        generation: state.generation,
+        orders: orders.map((order) => order.document),
+      });
+      return plan.id;
+    },
+  };
+}
+
+/** Planned, and by our chain not yet paid: the vault still holds it, and it is spoken for. */
+async function unitsOnTheirWay(db: Database, { network, contract }: Listing): Promise<bigint> {
+  const [row] = await executorOf(db).query<{ units: bigint }>(
+    `select coalesce(sum(o.units), 0) as units from spend s join spend_order o on o.spend_id = s.id
+     where s.network = $1 and s.contract = $2 and s.state in ('planned', 'signing', 'broadcast')
+       and not exists (select 1 from evm_payout p
+         where p.network = s.network and p.payout_id = o.order_number and p.canonical)`,
+    [network.id, contract],
+  );
+  return row?.units ?? 0n;
+}
+
+export async function addEvmAttempt(
+  deps: Pick<SpendDeps, 'config' | 'now' | 'randomBytes'>,
+  trx: DatabaseTransaction,
+  attempt: {
+    readonly spend: string;
+    readonly n: number;
+    readonly network: EvmNetwork;
+    readonly contract: string;
+    readonly generation: bigint;
+    readonly orders: EvmPayRequest['orders'];
+  },
+): Promise<void> {
+  const { network, spend, n } = attempt;
+  const at = deps.now();
+  const request: EvmPayRequest = {
+    type: 'evm-pay',
+    network: network.caip2,
+    epoch: deps.config.epoch,
+    vault: network.vault,
+    token: quorumOf(deps.config).tokenOf(network, attempt.contract),
+    deadline: String(Math.floor(at.getTime() / 1000) + network.payDeadlineSeconds),
+    generation: attempt.generation.toString(),
+    orders: attempt.orders,
+  };
+  const id = newId('attempt', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes });
+  await insertAttempt(trx, { id, spend, n, request, feeUnits: 0n, txId: null, at });
+}

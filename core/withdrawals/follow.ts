@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { listingsOf, type Config } from '../config/config.ts';
+import type { DatabaseTransaction } from '../db/db.ts';
+import { recordNetworkCost, settleWithdrawal, voidHold, type Posting } from '../ledger/ledger.ts';
+import {
+  endedSpends,
+  progressOf,
+  type EndedSpend,
+  type SpendDeps,
+  type SpendProgress,
+} from '../spends/spends.ts';
+import type { WithdrawalRow } from './queries.ts';
+import { commitMoves, type Move } from './steps.ts';
+import { spendingStates, type WithdrawalState } from './withdrawal-states.ts';
+
+type Spending = Pick<WithdrawalRow, 'id' | 'state' | 'tx_id' | 'reason' | 'spend_id'>;
+
+/** Brings withdrawals to where their spends are; books those whose spend is at its end. */
+export async function followSpends(deps: SpendDeps): Promise<number> {
+  const rows = await deps.db
+    .selectFrom('withdrawal')
+    .select(['id', 'state', 'tx_id', 'reason', 'spend_id'])
+    .where('state', 'in', spendingStates)
+    .where('spend_id', 'is not', null)
+    .orderBy('order_number')
+    .execute();
+  const bySpend = Map.groupBy(rows, (row) => row.spend_id ?? '');
+  const progress = await progressOf(deps.db, [...bySpend.keys()]);
+  const ended = new Set<string>();
+  let moved = 0;
+  for (const [spend, withdrawals] of bySpend) {
+    const now = progress.get(spend);
+    if (now?.state === 'settled') ended.add(spend);
+    else if (now && withdrawals.some((row) => isBehind(row, now))) moved += await follow(deps, now);
+  }
+  for (const end of await endedSpends(deps.db, [...ended])) moved += await settle(deps, end);
+  return moved;
+}
+
+function wantedOf({ state, height }: SpendProgress): (typeof spendingStates)[number] {
+  if (height !== null && state !== 'planned') return 'confirming';
+  if (state === 'broadcast') return 'broadcast';
+  return state === 'signing' ? 'signing' : 'batched';
+}
+
+function isBehind(row: Spending, now: SpendProgress): boolean {
+  const whyChanged = now.reason !== '' && now.reason !== row.reason;
+  return movesTowards(row, now).length > 0 || row.tx_id !== now.txId || whyChanged;
+}
+
+async function follow(deps: SpendDeps, now: SpendProgress): Promise<number> {
+  return deps.effects.commit('withdrawal.follow', async (trx) => {
+    const rows = await lockSpending(trx, now.id);
+    const moves = rows.flatMap((row) => movesTowards(row, now));
+    await commitMoves(trx, { moves, postings: [], at: deps.now() });
+    const reason = now.reason === '' ? {} : { reason: now.reason };
+    const ids = rows.map((row) => row.id);
+    if (ids.length > 0) {
+      const update = trx.updateTable('withdrawal').set({ tx_id: now.txId, ...reason });
+      await update.where('id', 'in', ids).execute();
+    }
+    return moves.length;
+  });
+}
+
+/** Every state on the way is written down; a reorg leads from confirming back to broadcast. */
+function movesTowards(row: Spending, now: SpendProgress): Move[] {
+  const wanted = wantedOf(now);
+  const evidence = evidenceOf(now);
+  const step = { id: row.id, actor: 'chain', evidence, txId: now.txId };
+  if (row.state === 'confirming' && wanted === 'broadcast') {
+    return [{ ...step, from: 'confirming', to: 'broadcast', reason: 'REORG' }];
+  }
+  const begin = spendingStates.findIndex((state) => state === row.state);
+  const path = spendingStates.slice(begin, spendingStates.indexOf(wanted) + 1);
+  return path.slice(1).map((to, i): Move => {
+    const from = path[i] as WithdrawalState;
+    const actor = to === 'signing' ? 'pipeline' : 'chain';
+    const plain = to === 'signing' || (to === 'broadcast' && now.txId === null);
+    return { ...step, from, to, actor, reason: reasonOf(to), ...(plain ? { evidence: {} } : {}) };
+  });
+}
+
+function reasonOf(state: WithdrawalState): string {
+  if (state === 'signing') return 'SIGNERS_ASKED';
+  return state === 'broadcast' ? 'SIGNED' : 'MINED';
+}
+
+/**
+ * Books the end of a spend: each hold is posted or voided, and what the transaction cost, once. Keys make the
+ * postings harmless should they be tried again.
+ */
+async function settle(deps: SpendDeps, { spend, outcomes }: EndedSpend): Promise<number> {
+  return deps.effects.commit('withdrawal.settle', async (trx) => {
+    const rows = await lockSpending(trx, spend.id);
+    if (rows.length === 0) return 0;
+    const now = (await progressOf(trx, [spend.id])).get(spend.id);
+    assert.ok(now, 'a spend that ended is there');
+    const atEnd: SpendProgress = { ...now, state: 'broadcast', height: now.height ?? 0 };
+    const moves: Move[] = [];
+    const postings: Posting[] = [];
+    for (const row of rows) {
+      const paid = outcomes.get(row.order_number) === 'paid';
+      const step = { id: row.id, actor: 'chain', evidence: evidenceOf(now), txId: now.txId };
+      const from = 'confirming' as const;
+      moves.push(...movesTowards(row, atEnd));
+      if (paid) moves.push({ ...step, from, to: 'settled', reason: 'IRREVERSIBLE' });
+      else moves.push({ ...step, from, to: 'failed', reason: 'PAYOUT_FAILED' });
+      postings.push(paid ? settleOf(row) : voidHold({ withdrawal: row.id }));
+    }
+    postings.push(...costOf(deps.config, spend));
+    await commitMoves(trx, { moves, postings, at: deps.now() });
+    return rows.length;
+  });
+}
+
+function settleOf({ id, network, units, fee_units: fee }: WithdrawalRow): Posting {
+  return settleWithdrawal({ withdrawal: id, network, amount: units, fee });
+}
+
+/** The miner's fee left the hot wallet; gas left the relayer's float. */
+function costOf(config: Config, spend: EndedSpend['spend']): Posting[] {
+  const units = spend.cost_units ?? 0n;
+  if (units === 0n) return [];
+  const coin = listingsOf(config).find(
+    (listing) => listing.network.id === spend.network && listing.contract === '',
+  );
+  assert.ok(coin, `${spend.network} lists its own coin`);
+  const paidFrom = coin.network.kind === 'bitcoin' ? 'hot' : 'gas';
+  const named = { key: `spend:${spend.id}`, network: spend.network, asset: coin.asset.id };
+  return [recordNetworkCost({ ...named, units, paidFrom })];
+}
+
+function lockSpending(trx: DatabaseTransaction, spend: string): Promise<WithdrawalRow[]> {
+  return trx
+    .selectFrom('withdrawal')
+    .selectAll()
+    .where('spend_id', '=', spend)
+    .where('state', 'in', spendingStates)
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+}
+
+function evidenceOf({ txId, height }: SpendProgress): object {
+  return { ...(txId === null ? {} : { tx_id: txId }), ...(height === null ? {} : { height }) };
+}
