@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { privateKeyToAccount } from 'viem/accounts';
 import type { Hex } from 'viem';
 import { openDatabase, openPool } from '../core/db/db.ts';
-import { migrate } from '../core/db/migrate.ts';
 import { addApiKey } from '../core/http/http.ts';
 import { localConfiguration, walletManifest, type LocalSystem } from './configuration.ts';
 import { identityIn } from './certificates.ts';
+import { openLocalDatabase, type LocalDatabase, type Role } from './database.ts';
 import { deployLocalEvm, type LocalEvm } from './evm-network.ts';
 import { takeFolder, type WorldFolder } from './folder.ts';
 import { startMiner, type Miner } from './miner.ts';
@@ -50,7 +50,6 @@ export interface System {
   readonly stop: () => Promise<void>;
 }
 
-const DATABASE = 'portcullis';
 const REGTEST_CAIP2 = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
 const EVM_DEFAULT = [{ id: 'ethereum', name: 'Ethereum (anvil)', chainId: 31337 }];
 const API_READY_WITHIN_MS = 60_000;
@@ -112,9 +111,9 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
 
   const apiKey = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);
-  await registerApiKey(nodes.databaseUrl, apiKey);
+  await registerApiKey(nodes.database.url, apiKey);
   say('core: watchers, pipeline, API');
-  const processes = startCore(folder, system, nodes.databaseUrl);
+  const processes = startCore(folder, system, nodes.database);
   onStop(async () => void (await Promise.all(processes.map((entry) => entry.stop()))));
   const url = `http://127.0.0.1:${system.http.port}`;
   await answering(`${url}/livez`);
@@ -127,7 +126,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   onStop(async () => miner.stop());
   const world = await writeWorldFile(folder, {
     api: { url, key: apiKey, port: system.http.port },
-    database: nodes.databaseUrl,
+    database: nodes.database.url,
     postgres: nodes.postgres,
     bitcoind: nodes.bitcoind,
     evm,
@@ -149,7 +148,7 @@ async function startNodes(
   say('PostgreSQL: the books');
   const postgres = await startPostgres({ folder: folder.at('postgres'), ...port(previous?.postgres.port) });
   onStop(postgres.stop);
-  const databaseUrl = await ensureDatabase(postgres);
+  const database = await openLocalDatabase(postgres, folder);
   say('bitcoind: a regtest chain');
   const bitcoind = await startBitcoind({ folder: folder.at('bitcoind'), log: say });
   onStop(bitcoind.stop);
@@ -167,31 +166,21 @@ async function startNodes(
     onStop(anvil.stop);
     anvils.set(network.id, anvil);
   }
-  return { postgres, databaseUrl, bitcoind, anvils };
+  return { postgres, database, bitcoind, anvils };
 }
 
 function port(known: number | undefined): { port?: number } {
   return known === undefined ? {} : { port: known };
 }
 
-async function ensureDatabase(postgres: Postgres): Promise<string> {
-  const pool = openPool(postgres.url, 1);
-  const { rowCount } = await pool.query('select 1 from pg_database where datname = $1', [DATABASE]);
-  if (rowCount === 0) await pool.query(`create database ${DATABASE}`);
-  await pool.end();
-  const url = postgres.urlOf(DATABASE);
-  await migrate(url);
-  return url;
-}
-
-function startCore(folder: WorldFolder, system: LocalSystem, databaseUrl: string): Supervised[] {
+function startCore(folder: WorldFolder, system: LocalSystem, database: LocalDatabase): Supervised[] {
   const config = folder.at('portcullis.toml');
-  const core = (name: string, main: string, ...args: string[]): Supervised =>
+  const core = (name: string, main: Role, ...args: string[]): Supervised =>
     supervise({
       name,
       main: `core/processes/${main}.ts`,
       args: [config, ...args],
-      env: { PORTCULLIS_DATABASE_URL: databaseUrl },
+      env: { PORTCULLIS_DATABASE_URL: database.urlOf[main] },
       logFile: folder.at('log', `${name}.log`),
     });
   const networks = ['bitcoin', ...system.evm.map(({ id }) => id)];
