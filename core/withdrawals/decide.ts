@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { dustLimitOf, parseBitcoinAddress } from '../chain/bitcoin/bitcoin.ts';
 import { isGateOpen, isHalted } from '../controls/controls.ts';
 import type { Config, Listing } from '../config/config.ts';
@@ -76,9 +77,7 @@ async function undecided(deps: SpendDeps, { asset, network }: Listing, flows: bo
     .where('network', '=', network.id)
     .where('asset', '=', asset.id)
     .where('state', 'in', ['requested', 'held', 'approved'])
-    .where((eb) =>
-      eb(eb.cast<bigint>(eb.ref('document', '->>').key('expiry'), 'bigint'), '<', BigInt(Math.ceil(before))),
-    )
+    .where(sql<bigint>`(document ->> 'expiry')::bigint`, '<', BigInt(Math.ceil(before)))
     .orderBy('order_number')
     .limit(DECIDE_MAX)
     .execute();

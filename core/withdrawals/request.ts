@@ -236,15 +236,9 @@ async function insert(
 }
 
 function refusalOf(reason: PostingRefusal): WithdrawalRefusal {
-  switch (reason) {
-    case 'INSUFFICIENT_FUNDS':
-    case 'NOT_YET_FINAL':
-      return reason;
-    case 'UNITS_OUT_OF_RANGE':
-      return 'AMOUNT_TOO_LARGE';
-    default:
-      throw new Error(`the books refuse a hold: ${reason}`);
-  }
+  if (reason === 'INSUFFICIENT_FUNDS' || reason === 'NOT_YET_FINAL') return reason;
+  if (reason === 'UNITS_OUT_OF_RANGE') return 'AMOUNT_TOO_LARGE';
+  throw new Error(`the books refuse a hold: ${reason}`);
 }
 
 async function useQuote(
