@@ -21,7 +21,7 @@ export interface EvmFollowerDeps {
     readonly id: string;
     readonly vault: string;
     readonly factory: string;
-    readonly listings: readonly { readonly contract?: string | undefined }[];
+    readonly listings: readonly { readonly asset: string; readonly contract?: string | undefined }[];
   };
   readonly now: () => Date;
 }

@@ -99,7 +99,11 @@ export async function followed(
     reorgDepthMax: REORG_DEPTH_MAX,
     vault: system.vault,
     factory: system.factory,
-    listings: [{}, { contract: system.tokens.USDT }, { contract: system.tokens.USDC }],
+    listings: [
+      { asset: 'ETH' },
+      { asset: 'USDT', contract: system.tokens.USDT },
+      { asset: 'USDC', contract: system.tokens.USDC },
+    ],
   };
   const now = (): Date => new Date();
   const follower = await openEvmFollower({ db, network, now });
