@@ -6,6 +6,7 @@ import { assetCommands } from './commands/assets.ts';
 import { customerCommands } from './commands/customers.ts';
 import { depositCommands } from './commands/deposits.ts';
 import { eventCommands } from './commands/events.ts';
+import { operationCommands } from './commands/operations.ts';
 import { statusCommand } from './commands/status.ts';
 import { transferCommands } from './commands/transfers.ts';
 import { withdrawalCommands } from './commands/withdrawals.ts';
@@ -47,6 +48,7 @@ async function run(argv: string[]): Promise<number> {
     withdrawalCommands,
     transferCommands,
     eventCommands,
+    operationCommands,
   ]) {
     add(program, open);
   }

@@ -31,6 +31,21 @@ export function customerCommands(program: Command, open: OpenSession): void {
       );
     });
   customers
+    .command('show <customer>')
+    .description('one customer, named by id or external id')
+    .action(async (name: string, _options: object, command: Command) => {
+      const { client, output } = open(command);
+      const id = await customerId(client, name);
+      const found = dataOf(await client.GET('/v1/customers/{id}', { params: { path: { id } } }));
+      output.show(found, () =>
+        details([
+          ['id', found.id],
+          ['external id', found.external_id],
+          ['created', found.created_at],
+        ]),
+      );
+    });
+  customers
     .command('balances <customer>')
     .description('balances of a customer, named by id or external id')
     .action(async (name: string, _options: object, command: Command) => {

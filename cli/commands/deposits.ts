@@ -11,7 +11,7 @@ interface ListOptions {
 }
 
 export function depositCommands(program: Command, open: OpenSession): void {
-  const deposits = program.command('deposits').description('deposits and strays');
+  const deposits = program.command('deposits').description('what customers paid in');
   deposits
     .command('list')
     .description('deposits, newest first')
@@ -66,28 +66,6 @@ export function depositCommands(program: Command, open: OpenSession): void {
             '',
           ),
         ].join('\n\n'),
-      );
-    });
-  deposits
-    .command('strays')
-    .description('money that arrived in a way that is no deposit, and what can be done about it')
-    .action(async (_options: object, command: Command) => {
-      const { client, output } = open(command);
-      const page = dataOf(await client.GET('/v1/strays', { params: { query: { limit: 100 } } }));
-      output.show(page, () =>
-        table(
-          ['id', 'network', 'asset', 'base units', 'reason', 'status', 'what to do'],
-          page.data.map((line) => [
-            line.id,
-            line.network,
-            line.asset ?? line.contract,
-            line.amount_base,
-            line.reason_code,
-            line.status,
-            line.remedy,
-          ]),
-          'Nothing went astray.',
-        ),
       );
     });
 }
