@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { pino, type Logger } from 'pino';
 import { bitcoinRpc, startBitcoinWatcher } from '../chain/bitcoin/bitcoin.ts';
-import { parseConfig, type Network } from '../config/config.ts';
+import { parseConfig, type Config, type Network } from '../config/config.ts';
 import { openDatabase, openPool } from '../db/db.ts';
 
 const DATABASE_CONNECTIONS_MAX = 4;
@@ -24,7 +24,7 @@ await main(configPath, networkId, databaseUrl);
 
 async function main(path: string, id: string, url: string): Promise<void> {
   const log = pino({ name: `watcher ${id}` });
-  const config = parseConfig(readFileSync(path, 'utf8'));
+  const config = readConfig(path);
   const network = config.networks.find((candidate) => candidate.id === id);
   if (!network) {
     const known = config.networks.map((candidate) => candidate.id).join(', ');
@@ -45,6 +45,16 @@ async function main(path: string, id: string, url: string): Promise<void> {
   await pool.end();
   await lock.release();
   log.info('stopped');
+}
+
+/** What is wrong with a configuration is said in a line, not in a stack trace. */
+function readConfig(path: string): Config {
+  try {
+    return parseConfig(readFileSync(path, 'utf8'));
+  } catch (error) {
+    process.stderr.write(`${path}: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(2);
+  }
 }
 
 interface Running {

@@ -37,9 +37,9 @@ const OUTPOINT_BYTES = 36;
 
 /** Everything in a block that may concern us. Adds the outpoints of what it finds to the coins. */
 export function scanBlock(bytes: Buffer, tables: ScanTables): Scan {
-  const scan = scanner(bytes, tables, { outputs: true, spends: true, coinbase: true });
-  walkBlock(bytes, scan.visitor);
-  return scan;
+  const places = collect(bytes, tables, walkBlock);
+  const outputs = scanOutputs(bytes, places, tables, { coinbase: true });
+  return { outputs, spends: scanSpends(bytes, places, tables) };
 }
 
 /**
@@ -47,94 +47,119 @@ export function scanBlock(bytes: Buffer, tables: ScanTables): Scan {
  * coin that another of them makes is missed.
  */
 export function scanTransactions(transactions: readonly Buffer[], tables: ScanTables): Scan {
-  const outputs: ScannedOutput[] = [];
-  const spends: ScannedSpend[] = [];
-  for (const bytes of transactions) {
-    const scan = scanner(bytes, tables, { outputs: true, spends: false, coinbase: false });
-    walkTransaction(bytes, scan.visitor);
-    outputs.push(...scan.outputs);
-  }
-  for (const bytes of transactions) {
-    const scan = scanner(bytes, tables, { outputs: false, spends: true, coinbase: false });
-    walkTransaction(bytes, scan.visitor);
-    spends.push(...scan.spends);
-  }
+  const collected = transactions.map((bytes) => ({ bytes, places: collect(bytes, tables, walkTransaction) }));
+  const outputs = collected.flatMap(({ bytes, places }) =>
+    scanOutputs(bytes, places, tables, { coinbase: false }),
+  );
+  const spends = collected.flatMap(({ bytes, places }) => scanSpends(bytes, places, tables));
   return { outputs, spends };
 }
 
-interface Wanted {
-  readonly outputs: boolean;
-  readonly spends: boolean;
-  readonly coinbase: boolean;
+/**
+ * Offsets of what is to be looked up, and where each transaction begins: the least that the walk can leave
+ * behind. What else there is to know of a hit is found by walking its one transaction again.
+ */
+interface Places {
+  readonly transactions: number[];
+  readonly outpoints: number[];
+  /** Of scripts that have a shape of ours. */
+  readonly scripts: number[];
+  readonly scriptLengths: number[];
 }
 
-interface OutputHit {
-  readonly index: number;
-  readonly value: number;
-  readonly script: number;
-  readonly length: number;
-  readonly candidates: readonly number[];
-}
-
-function scanner(
+function collect(
   bytes: Buffer,
-  { scripts, coins }: ScanTables,
-  wanted: Wanted,
-): Scan & { readonly visitor: TransactionVisitor } {
-  const outputs: ScannedOutput[] = [];
-  const spends: ScannedSpend[] = [];
-  const found: number[] = [];
-  let outputHits: OutputHit[] = [];
-  let spendHits: number[] = [];
-
-  const onOutput: TransactionVisitor['onOutput'] = (_t, index, value, script, length) => {
-    scripts.match(bytes, script, length, found);
-    if (found.length > 0) outputHits.push({ index, value, script, length, candidates: found.splice(0) });
-  };
-  const onInput: TransactionVisitor['onInput'] = (_t, _index, outpoint) => {
-    coins.match(bytes, outpoint, OUTPOINT_BYTES, found);
-    if (found.length > 0) {
-      found.length = 0;
-      spendHits.push(outpoint);
-    }
-  };
-  const onTransaction: TransactionVisitor['onTransaction'] = (t, span) => {
-    if (outputHits.length === 0 && spendHits.length === 0) return;
-    const hash = txHash(bytes, span);
-    const txId = hashText(hash);
-    for (const hit of outputHits) {
-      const units = bytes.readBigUInt64LE(hit.value);
-      if (units > UNITS_MAX) throw new ChainError('NODE_GARBAGE', `${txId}:${hit.index} is worth ${units}`);
-      const script = bytes.subarray(hit.script, hit.script + hit.length);
-      outputs.push({
-        txId,
-        vout: hit.index,
-        units,
-        script,
-        candidates: hit.candidates,
-        coinbase: wanted.coinbase && t === 0,
-      });
-      coins.add(outpointBytes(hash, hit.index), 0, OUTPOINT_BYTES, 0);
-    }
-    for (const p of spendHits) {
-      spends.push({
-        txId,
-        previousTxId: hashText(bytes.subarray(p, p + 32)),
-        previousVout: bytes.readUInt32LE(p + 32),
-      });
-    }
-    outputHits = [];
-    spendHits = [];
-  };
-  return {
-    outputs,
-    spends,
-    visitor: {
-      ...(wanted.outputs ? { onOutput } : {}),
-      ...(wanted.spends ? { onInput } : {}),
-      onTransaction,
+  { scripts: watched }: ScanTables,
+  walk: (bytes: Buffer, visitor: TransactionVisitor) => unknown,
+): Places {
+  const transactions: number[] = [];
+  const outpoints: number[] = [];
+  const scripts: number[] = [];
+  const scriptLengths: number[] = [];
+  walk(bytes, {
+    onStart: (_t, start) => {
+      transactions.push(start);
     },
-  };
+    onInput: (_t, _index, outpoint) => {
+      outpoints.push(outpoint);
+    },
+    onOutput: (_t, _index, _value, script, length) => {
+      if (!watched.hasShape(bytes, script, length)) return;
+      scripts.push(script);
+      scriptLengths.push(length);
+    },
+  });
+  return { transactions, outpoints, scripts, scriptLengths };
+}
+
+function scanOutputs(
+  bytes: Buffer,
+  { transactions, scripts: starts, scriptLengths: lengths }: Places,
+  { scripts, coins }: ScanTables,
+  { coinbase }: { readonly coinbase: boolean },
+): ScannedOutput[] {
+  const hits = new Map<number, number[]>();
+  scripts.matchAll(bytes, { starts, lengths }, (i, id) => hits.set(i, [...(hits.get(i) ?? []), id]));
+  return [...hits].map(([i, candidates]) => {
+    const start = starts[i] as number;
+    const t = lastAtMost(transactions, start);
+    const { hash, vout, units } = outputAt(bytes, transactions, t, start);
+    const txId = hashText(hash);
+    if (units > UNITS_MAX) throw new ChainError('NODE_GARBAGE', `${txId}:${vout} is worth ${units}`);
+    coins.add(outpointBytes(hash, vout), 0, OUTPOINT_BYTES, 0);
+    const script = bytes.subarray(start, start + (lengths[i] as number));
+    return { txId, vout, units, script, candidates, coinbase: coinbase && t === 0 };
+  });
+}
+
+function scanSpends(
+  bytes: Buffer,
+  { transactions, outpoints }: Places,
+  { coins }: ScanTables,
+): ScannedSpend[] {
+  const hits = new Set<number>();
+  coins.matchAll(bytes, { starts: outpoints, lengths: OUTPOINT_BYTES }, (i) => hits.add(i));
+  return [...hits].map((i) => {
+    const at = outpoints[i] as number;
+    const t = lastAtMost(transactions, at);
+    return {
+      txId: hashText(outputAt(bytes, transactions, t, -1).hash),
+      previousTxId: hashText(bytes.subarray(at, at + 32)),
+      previousVout: bytes.readUInt32LE(at + 32),
+    };
+  });
+}
+
+/** Hash of transaction t, and its output whose script begins at an offset of the block. */
+function outputAt(
+  bytes: Buffer,
+  transactions: readonly number[],
+  t: number,
+  at: number,
+): { readonly hash: Buffer; readonly vout: number; readonly units: bigint } {
+  const from = transactions[t] as number;
+  const raw = bytes.subarray(from, transactions[t + 1]);
+  let found = { hash: raw, vout: 0, units: 0n };
+  walkTransaction(raw, {
+    onOutput: (_t, vout, value, script) => {
+      if (from + script === at) found = { ...found, vout, units: raw.readBigUInt64LE(value) };
+    },
+    onTransaction: (_t, span) => {
+      found = { ...found, hash: txHash(raw, span) };
+    },
+  });
+  return found;
+}
+
+/** The last place in an ascending list whose number is at most n. */
+function lastAtMost(ascending: readonly number[], n: number): number {
+  let [low, high] = [0, ascending.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((ascending[middle] as number) <= n) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** As an input has it: the hash in the protocol's order of bytes, then the index. */

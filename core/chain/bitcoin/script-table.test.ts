@@ -7,7 +7,7 @@ import { scriptTable } from './script-table.ts';
 
 const matches = (table: ReturnType<typeof scriptTable>, bytes: Uint8Array): number[] => {
   const found: number[] = [];
-  table.match(bytes, 0, bytes.length, found);
+  table.matchAll(bytes, { starts: [0], lengths: [bytes.length] }, (_i, id) => found.push(id));
   return found;
 };
 
@@ -54,12 +54,10 @@ test('a part of a longer buffer is looked up in place', () => {
   const table = scriptTable({ seed: randomBytes(8) });
   const block = randomBytes(5000);
   table.add(block.subarray(1001, 1035), 0, 34, 9);
-  const found: number[] = [];
-  for (let at = 0; at + 34 <= block.length; at += 1) {
-    found.length = 0;
-    table.match(block, at, 34, found);
-    assert.deepEqual(found, at === 1001 ? [9] : []);
-  }
+  const starts = Array.from({ length: block.length - 33 }, (_, at) => at);
+  const found: [number, number][] = [];
+  table.matchAll(block, { starts, lengths: starts.map(() => 34) }, (at, id) => found.push([at, id]));
+  assert.deepEqual(found, [[1001, 9]]);
 });
 
 test('at most 25 bytes for each string at every size from 100,000 on, and nothing lost while it grows', () => {
