@@ -30,7 +30,7 @@ export interface Lane {
 type Db = Database | DatabaseTransaction;
 
 /** One nonce after the other: whoever allocates or replaces in a lane holds this until it commits. */
-const LANE_LOCK_CLASS = 7_306_023;
+const LANE_LOCK_CLASS = 7_306_025;
 
 export async function lockLane(trx: DatabaseTransaction, { network, relayer }: Lane): Promise<void> {
   await executorOf(trx).query('select pg_advisory_xact_lock($1::int, hashtext($2))', [
