@@ -370,223 +370,22 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        AssetInput: {
-            id: string;
-            name: string;
-            decimals: number;
-            networks: {
-                network: string;
-                network_name: string;
-                /** @description CAIP-2 */
-                network_id: string;
-                /** @description CAIP-19 */
-                asset_id: string;
-                contract: string | null;
-                deposit_minimum: string;
-                withdrawal_minimum: string;
-                withdrawal_fee: string;
-                confirmations: {
-                    /** @description For amounts from here on */
-                    from: string;
-                    /** @description Credited: usable inside the exchange */
-                    safe: number;
-                    /** @description Final: may leave */
-                    irreversible: number;
-                }[];
-                deposits: {
-                    state: string;
-                    reason: string;
-                    since: string | null;
-                };
-                withdrawals: {
-                    state: string;
-                    reason: string;
-                    since: string | null;
-                };
-            }[];
-        };
-        CustomerInput: {
-            id: string;
-            external_id: string;
-            /** Format: date-time */
-            created_at: string;
-        };
-        DepositAddressInput: {
-            id: string;
-            customer_id: string;
-            network: string;
-            /** @description CAIP-2 */
-            network_id: string;
-            address: string;
-            /** @description CAIP-10 */
-            account_id: string;
-            /** @description What this address can receive */
-            assets: string[];
-            /** @description The same as CAIP-19 */
-            asset_ids: string[];
-            /** @enum {string} */
-            status: "active" | "retired" | "compromised";
-            /** Format: date-time */
-            valid_from: string;
-            replaced_by: string | null;
-        };
-        BalanceInput: {
-            asset: string;
-            total: string;
-            /** @description Irreversible: may leave */
-            final: string;
-            /** @description Usable inside, not yet irreversible */
-            provisional: string;
-            /** @description Set aside for withdrawals */
-            held: string;
-            /** @description May be transferred: total less held */
-            available: string;
-            /** @description May leave: final less held */
-            withdrawable: string;
-        };
-        DepositInput: {
-            id: string;
-            customer_id: string;
-            asset: string;
-            /** @description CAIP-19 */
-            asset_id: string;
-            network: string;
-            /** @description CAIP-2 */
-            network_id: string;
-            /** @description Decimal string in units of the asset */
-            amount: string;
-            /** @description The same in base units (satoshi, wei …) */
-            amount_base: string;
-            address: string;
-            tx_id: string;
-            /** @description Output or log or call within the transaction */
-            position: string;
-            /** @description seen, safe (credited), irreversible (may leave), orphaned */
-            status: string;
-            confirmations: number;
-            confirmations_safe: number;
-            confirmations_irreversible: number;
-            /** @description Paid to an address that had been retired */
-            late: boolean;
-            /** Format: date-time */
-            seen_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            timeline?: {
-                /** Format: date-time */
-                at: string;
-                from: string | null;
-                to: string;
-                actor: string;
-                reason_code: string;
-                evidence: {
-                    [key: string]: unknown;
-                };
-            }[];
-        };
-        StrayInput: {
-            id: string;
-            network: string;
-            /** @description CAIP-2 */
-            network_id: string;
-            tx_id: string;
-            address: string;
-            contract: string | null;
-            amount_base: string;
-            asset: string | null;
-            reason_code: string;
-            status: string;
-            customer_id: string | null;
-            /** @description "house" or a customer */
-            resolved_to: string | null;
-            /** @description What can be done about it */
-            remedy: string;
-            /** Format: date-time */
-            seen_at: string;
-        };
-        WithdrawalInput: {
-            id: string;
-            /** @description The payout id, unique for ever */
-            order_number: string;
-            customer_id: string;
-            external_id: string;
-            asset: string;
-            /** @description CAIP-19 */
-            asset_id: string;
-            network: string;
-            /** @description CAIP-2 */
-            network_id: string;
-            destination: string;
-            /** @description Decimal string in units of the asset */
-            amount: string;
-            /** @description The same in base units (satoshi, wei …) */
-            amount_base: string;
-            /** @description Debited on top of the amount */
-            fee: string;
-            fee_base: string;
-            status: string;
-            reason_code: string;
-            tx_id: string | null;
-            confirmations: number | null;
-            /** @description The canonical order: what signers check */
-            order: {
-                [key: string]: string | number;
-            };
-            /** @description SHA-256 of the canonical order, hex */
-            digest: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            timeline?: {
-                /** Format: date-time */
-                at: string;
-                from: string | null;
-                to: string;
-                actor: string;
-                reason_code: string;
-                evidence: {
-                    [key: string]: unknown;
-                };
-            }[];
-        };
-        EventInput: {
-            sequence: string;
-            /** Format: date-time */
-            at: string;
+        Problem: {
+            /** @description Leads to the paragraph about the code */
             type: string;
-            subject: string;
-            data: {
-                [key: string]: unknown;
-            };
-        };
-        HaltInput: {
-            network: string;
-            code: string;
+            title: string;
+            status: number;
             detail: string;
-            /** Format: date-time */
-            since: string;
-        };
-        BooksInput: {
-            /** @description Every asset adds up to zero, and the audit, if asked for, found nothing */
-            balanced: boolean;
-            data: {
-                asset: string;
-                lines: {
-                    /** @description customer, fees, house, suspense, exposure, hot, unswept, cold, gas … */
-                    account: string;
-                    network: string | null;
-                    /** @description Credits less debits: what is owed is positive, what is held negative */
-                    balance: string;
-                    balance_base: string;
-                }[];
-                /** @description Over all lines; anything but 0 is a fault */
-                sum_base: string;
-            }[];
-            audit: {
-                code: string;
+            instance: string;
+            /** @description Stable; each operation names those that it answers */
+            code: string;
+            request_id: string;
+            /** @description The same request may succeed later, unchanged */
+            retryable: boolean;
+            errors?: {
+                pointer: string;
                 detail: string;
-            }[] | null;
+            }[];
         };
         Asset: {
             id: string;
@@ -844,20 +643,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -867,20 +655,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -890,20 +667,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -913,20 +679,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -977,20 +732,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -1000,20 +744,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -1023,20 +756,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "BODY_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "BODY_TOO_LARGE";
                     };
                 };
             };
@@ -1046,20 +768,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "MEDIA_TYPE_UNSUPPORTED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
                     };
                 };
             };
@@ -1069,20 +780,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -1092,20 +792,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -1137,20 +826,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -1160,20 +838,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -1183,20 +850,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -1206,20 +862,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -1229,20 +874,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -1281,20 +915,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -1304,20 +927,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -1327,20 +939,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -1354,20 +955,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
                     };
                 };
             };
@@ -1377,20 +967,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -1400,20 +979,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -1465,20 +1033,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -1488,20 +1045,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -1511,20 +1057,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -1534,20 +1069,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "BODY_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "BODY_TOO_LARGE";
                     };
                 };
             };
@@ -1557,20 +1081,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "MEDIA_TYPE_UNSUPPORTED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
                     };
                 };
             };
@@ -1584,20 +1097,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
                     };
                 };
             };
@@ -1607,20 +1109,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -1630,20 +1121,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -1677,20 +1157,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -1700,20 +1169,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -1723,20 +1181,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -1746,20 +1193,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -1769,20 +1205,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -1833,20 +1258,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID" | "CURSOR_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID" | "CURSOR_INVALID";
                     };
                 };
             };
@@ -1856,20 +1270,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -1883,20 +1286,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
                     };
                 };
             };
@@ -1906,20 +1298,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -1929,20 +1310,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -1974,20 +1344,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -1997,20 +1356,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -2020,20 +1368,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_FOUND";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_FOUND";
                     };
                 };
             };
@@ -2043,20 +1380,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -2066,20 +1392,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -2125,20 +1440,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID" | "CURSOR_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID" | "CURSOR_INVALID";
                     };
                 };
             };
@@ -2148,20 +1452,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -2171,20 +1464,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK";
                     };
                 };
             };
@@ -2194,20 +1476,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -2217,20 +1488,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -2269,20 +1529,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -2292,20 +1541,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -2319,20 +1557,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_FOUND" | "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_FOUND" | "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -2346,20 +1573,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "STRAY_NOT_RECORDED" | "STRAY_ALREADY_RESOLVED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "STRAY_NOT_RECORDED" | "STRAY_ALREADY_RESOLVED";
                     };
                 };
             };
@@ -2369,20 +1585,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "BODY_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "BODY_TOO_LARGE";
                     };
                 };
             };
@@ -2392,20 +1597,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "MEDIA_TYPE_UNSUPPORTED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
                     };
                 };
             };
@@ -2415,20 +1609,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -2438,20 +1621,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -2521,20 +1693,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -2544,20 +1705,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -2567,20 +1717,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -2590,20 +1729,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "BODY_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "BODY_TOO_LARGE";
                     };
                 };
             };
@@ -2613,20 +1741,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "MEDIA_TYPE_UNSUPPORTED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
                     };
                 };
             };
@@ -2666,20 +1783,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION";
                     };
                 };
             };
@@ -2689,20 +1795,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -2712,20 +1807,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -2777,20 +1861,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID" | "CURSOR_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID" | "CURSOR_INVALID";
                     };
                 };
             };
@@ -2800,20 +1873,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -2827,20 +1889,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
                     };
                 };
             };
@@ -2850,20 +1901,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -2873,20 +1913,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -2964,20 +1993,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID" | "IDEMPOTENCY_KEY_MISSING";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID" | "IDEMPOTENCY_KEY_MISSING";
                     };
                 };
             };
@@ -2987,20 +2005,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -3010,20 +2017,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -3039,20 +2035,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "IDEMPOTENCY_KEY_IN_FLIGHT" | "EXTERNAL_ID_REUSED" | "QUOTE_USED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "IDEMPOTENCY_KEY_IN_FLIGHT" | "EXTERNAL_ID_REUSED" | "QUOTE_USED";
                     };
                 };
             };
@@ -3062,20 +2047,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "BODY_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "BODY_TOO_LARGE";
                     };
                 };
             };
@@ -3085,20 +2059,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "MEDIA_TYPE_UNSUPPORTED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
                     };
                 };
             };
@@ -3148,20 +2111,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION" | "INSUFFICIENT_FUNDS" | "NOT_YET_FINAL" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION" | "INSUFFICIENT_FUNDS" | "NOT_YET_FINAL" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH";
                     };
                 };
             };
@@ -3171,20 +2123,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -3194,20 +2135,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -3239,20 +2169,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -3262,20 +2181,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -3285,20 +2193,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_FOUND";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_FOUND";
                     };
                 };
             };
@@ -3308,20 +2205,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -3331,20 +2217,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -3376,20 +2251,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -3399,20 +2263,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -3422,20 +2275,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_FOUND";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_FOUND";
                     };
                 };
             };
@@ -3445,20 +2287,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "TOO_LATE_TO_CANCEL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "TOO_LATE_TO_CANCEL";
                     };
                 };
             };
@@ -3468,20 +2299,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -3491,20 +2311,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -3590,20 +2399,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID" | "IDEMPOTENCY_KEY_MISSING";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID" | "IDEMPOTENCY_KEY_MISSING";
                     };
                 };
             };
@@ -3613,20 +2411,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -3636,20 +2423,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_CUSTOMER";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_CUSTOMER";
                     };
                 };
             };
@@ -3659,20 +2435,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "IDEMPOTENCY_KEY_IN_FLIGHT";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "IDEMPOTENCY_KEY_IN_FLIGHT";
                     };
                 };
             };
@@ -3682,20 +2447,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "BODY_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "BODY_TOO_LARGE";
                     };
                 };
             };
@@ -3705,20 +2459,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "MEDIA_TYPE_UNSUPPORTED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
                     };
                 };
             };
@@ -3742,20 +2485,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_ASSET" | "SAME_CUSTOMER" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_ASSET" | "SAME_CUSTOMER" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE";
                     };
                 };
             };
@@ -3765,20 +2497,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -3788,20 +2509,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -3833,20 +2543,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -3856,20 +2555,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -3879,20 +2567,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -3902,20 +2579,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -3955,20 +2621,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -3978,20 +2633,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -4001,20 +2645,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -4024,20 +2657,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -4062,20 +2684,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -4085,20 +2696,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -4108,20 +2708,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -4135,20 +2724,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY" | "TOO_MANY_STREAMS";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY" | "TOO_MANY_STREAMS";
                     };
                 };
             };
@@ -4180,20 +2758,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -4203,20 +2770,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -4226,20 +2782,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -4249,20 +2794,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -4299,20 +2833,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -4322,20 +2845,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -4345,20 +2857,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNKNOWN_NETWORK";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNKNOWN_NETWORK";
                     };
                 };
             };
@@ -4368,20 +2869,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -4391,20 +2881,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -4437,20 +2916,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -4460,20 +2928,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "UNAUTHENTICATED";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "UNAUTHENTICATED";
                     };
                 };
             };
@@ -4483,20 +2940,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -4506,20 +2952,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -4552,20 +2987,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -4575,20 +2999,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };
@@ -4598,20 +3011,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "NOT_READY";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "NOT_READY";
                     };
                 };
             };
@@ -4648,20 +3050,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "REQUEST_INVALID";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "REQUEST_INVALID";
                     };
                 };
             };
@@ -4671,20 +3062,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        type: string;
-                        title: string;
-                        status: number;
-                        detail: string;
-                        instance: string;
+                    "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "INTERNAL";
-                        request_id: string;
-                        retryable: boolean;
-                        errors?: {
-                            pointer: string;
-                            detail: string;
-                        }[];
+                        code?: "INTERNAL";
                     };
                 };
             };

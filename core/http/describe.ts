@@ -1,5 +1,5 @@
 import type { FastifySchema } from 'fastify';
-import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { problemKinds, type ProblemCode } from './problems.ts';
 
 declare module 'fastify' {
@@ -44,6 +44,17 @@ export const describeRoute: Transform = (document) => {
   };
 };
 
+/** Named schemas, without the variants for input that nothing refers to. */
+export const describeSchemas: typeof jsonSchemaTransformObject = (document) => {
+  const described = jsonSchemaTransformObject(document);
+  if (!('components' in described) || described.components?.schemas === undefined) return described;
+  const { schemas } = described.components;
+  const whole = JSON.stringify(described);
+  for (const name of Object.keys(schemas))
+    if (!whole.includes(`"#/components/schemas/${name}"`)) delete schemas[name];
+  return described;
+};
+
 /** A missing key has a problem of its own, so the schema takes it as optional; a caller has to send it. */
 function withRequiredKey(headers: unknown): object {
   return { ...(headers as object), required: ['idempotency-key'] };
@@ -67,29 +78,37 @@ function problemResponses(codes: readonly ProblemCode[]): Record<string, object>
   );
 }
 
-const text = { type: 'string' };
+const text = { type: 'string' as const };
+
+/** RFC 9457, as every problem of this API is. */
+export const problemComponent = {
+  type: 'object' as const,
+  required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id', 'retryable'],
+  properties: {
+    type: { ...text, description: 'Leads to the paragraph about the code' },
+    title: text,
+    status: { type: 'integer' as const },
+    detail: text,
+    instance: text,
+    code: { ...text, description: 'Stable; each operation names those that it answers' },
+    request_id: text,
+    retryable: { type: 'boolean' as const, description: 'The same request may succeed later, unchanged' },
+    errors: {
+      type: 'array' as const,
+      items: {
+        type: 'object' as const,
+        required: ['pointer', 'detail'],
+        properties: { pointer: text, detail: text },
+      },
+    },
+  },
+};
 
 function problemSchema(codes: readonly ProblemCode[]): object {
   return {
-    type: 'object',
-    required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id', 'retryable'],
-    properties: {
-      type: text,
-      title: text,
-      status: { type: 'integer' },
-      detail: text,
-      instance: text,
-      code: { type: 'string', enum: codes },
-      request_id: text,
-      retryable: { type: 'boolean' },
-      errors: {
-        type: 'array',
-        items: {
-          type: 'object',
-          required: ['pointer', 'detail'],
-          properties: { pointer: text, detail: text },
-        },
-      },
-    },
+    allOf: [
+      { $ref: '#/components/schemas/Problem' },
+      { type: 'object', properties: { code: { type: 'string', enum: codes } } },
+    ],
   };
 }

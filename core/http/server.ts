@@ -1,13 +1,13 @@
-import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import fastifySwagger from '@fastify/swagger';
 import scalar from '@scalar/fastify-api-reference';
-import {
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
-import { describeRoute } from './describe.ts';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { describeRoute, describeSchemas, problemComponent } from './describe.ts';
 import { Problem, problemDocument, problemKinds, type ProblemCode } from './problems.ts';
 import { asProblem } from './translate.ts';
 
@@ -23,19 +23,20 @@ export async function makeServer(log: FastifyBaseLogger, makeRequestId: () => st
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: makeRequestId,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     return503OnClosing: true,
     // What the router itself cannot read, such as a broken percent sign.
     frameworkErrors: (error, request, reply) => answerProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
   app.setErrorHandler(answerProblem);
   answerUnknownRoutes(app);
   await app.register(fastifySwagger, {
     openapi: description,
     transform: describeRoute,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: describeSchemas,
   });
   await app.register(scalar, {
     routePrefix: '/docs',
@@ -61,7 +62,10 @@ const description = {
       'again is answered from the first, with the header Idempotency-Replayed. x-idempotent says of each ' +
       'operation what makes its repetition harmless.',
   },
-  components: { securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer' } } },
+  components: {
+    securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer' } },
+    schemas: { Problem: problemComponent },
+  },
   security: [{ bearer: [] }],
   tags: ['customers', 'deposits', 'withdrawals', 'transfers', 'assets', 'events', 'operations', 'health'].map(
     (name) => ({ name }),

@@ -34,12 +34,12 @@ function shapeProblem(error: {
 }
 
 /**
- * The database or the books cannot be asked now: SQLSTATE classes 08, 53, 57 and conflicts in 40, a socket's own
+ * The database or the books cannot be asked now: SQLSTATE classes 08, 53, 55, 57 and conflicts in 40, a socket's own
  * error, or the driver's own when a connection ended under it. The same request is worth sending again.
  */
 function isUnavailable(error: unknown, code: string | undefined): boolean {
   if (error instanceof LedgerError) return true;
-  if (code !== undefined) return /^(08|53|57|40)...$|^E(CONN|PIPE|HOST|NET|TIMEDOUT)/.test(code);
+  if (code !== undefined) return /^(08|40|53|55|57)...$|^E(CONN|PIPE|HOST|NET|TIMEDOUT)/.test(code);
   return (
     error instanceof Error && /Connection terminated|connection error|timeout exceeded/.test(error.message)
   );

@@ -77,11 +77,15 @@ function streamRoute(app: Server, deps: HttpDeps): void {
         closing.abort();
         open.delete(closing);
       });
-      return reply
-        .type('text/event-stream')
-        .header('cache-control', 'no-store')
-        .header('x-accel-buffering', 'no')
-        .send(Readable.from(stream(deps, BigInt(from), closing.signal)));
+      return (
+        reply
+          .type('text/event-stream')
+          .header('cache-control', 'no-store')
+          .header('x-accel-buffering', 'no')
+          // Or a server that closes would wait for the connection to fall idle after its last answer.
+          .header('connection', 'close')
+          .send(Readable.from(stream(deps, BigInt(from), closing.signal)))
+      );
     },
   );
 }

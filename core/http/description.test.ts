@@ -1,0 +1,147 @@
+// Proves that the OpenAPI description is what the code says, whole for every operation, and that its examples
+// work as they stand; and that no JSON whatever makes a POST answer 500 or moves the books.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import * as fc from 'fast-check';
+import { createCustomer } from '../customers/customers.ts';
+import type { Id } from '../../lib/ids/ids.ts';
+import { problemKinds } from './problems.ts';
+import { testApi } from './test/api.ts';
+
+const api = await testApi({ after });
+const alice = 'cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b' as Id<'customer'>;
+const bob = 'cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c' as Id<'customer'>;
+for (const [id, externalId] of [
+  [alice, 'example-alice'],
+  [bob, 'example-bob'],
+] as const)
+  await api.db.transaction().execute((trx) => createCustomer(trx, { id, externalId, at: new Date(0) }));
+await api.fund(alice, 'BTC', 100_000_000n);
+await api.fund(alice, 'ETH', 10n ** 18n);
+await api.fund(bob, 'USDT', 5_000_000_000n);
+
+interface Operation {
+  readonly operationId?: string;
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly 'x-idempotent'?: string;
+  readonly parameters?: readonly { readonly name: string; readonly required?: boolean }[];
+  readonly requestBody?: { readonly content: Record<string, { example?: unknown; examples?: object }> };
+  readonly responses: Record<string, { content?: Record<string, unknown>; description?: string }>;
+}
+
+const description = JSON.parse(readFileSync(new URL('openapi.json', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>;
+};
+const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+);
+
+test('the committed description is the one that the API serves', async () => {
+  const served = (await api.call('GET', '/openapi.json', { key: undefined })).body;
+  assert.deepEqual(served, description);
+});
+
+test('every operation has an id of its own, tags, a summary and its problems', () => {
+  const ids = operations.map(({ operation }) => operation.operationId);
+  assert.ok(operations.length >= 24 && ids.every((id) => id !== undefined));
+  assert.equal(new Set(ids).size, ids.length);
+  for (const { path, method, operation } of operations) {
+    assert.ok(operation.summary !== undefined && operation.tags?.length === 1, `${method} ${path}`);
+    if (!path.startsWith('/v1/')) continue;
+    for (const status of ['400', '401', '500', '503'])
+      assert.ok(operation.responses[status]?.content?.['application/problem+json'], `${path} ${status}`);
+    if (operation['x-idempotent'] === 'Idempotency-Key') {
+      const header = operation.parameters?.find((parameter) => parameter.name === 'idempotency-key');
+      assert.equal(header?.required, true, path);
+    }
+  }
+  const money = operations.filter(({ operation }) => operation['x-idempotent'] === 'Idempotency-Key');
+  assert.deepEqual(
+    money.map(({ operation }) => operation.operationId),
+    ['requestWithdrawal', 'transfer'],
+  );
+});
+
+test('every code of the registry is documented by some operation', () => {
+  const text = JSON.stringify(description);
+  const anywhere = ['METHOD_NOT_ALLOWED', 'UNITS_OUT_OF_RANGE'];
+  const missing = Object.keys(problemKinds).filter(
+    (code) => !anywhere.includes(code) && !text.includes(`"${code}"`),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test('every example is executed as it stands and succeeds', async () => {
+  let executed = 0;
+  for (const { path, method, operation } of operations) {
+    const found = examplesIn(operation.requestBody?.content['application/json']);
+    for (const [i, body] of found.entries()) {
+      const url = path.replace('{id}', alice);
+      const answer = await api.call(method, url, { body, idempotencyKey: `example-${path}-${i}` });
+      assert.ok(answer.status < 300, `${method} ${path}: ${JSON.stringify(answer.body)}`);
+      if (path === '/v1/transfers') assert.equal(answer.body.data[0].status, 'applied');
+      executed += 1;
+    }
+  }
+  assert.ok(executed >= 5, `${executed} examples`);
+  await api.books();
+});
+
+test('no JSON makes a POST answer 500, and none that is refused moves the books', async () => {
+  const word = fc.oneof(
+    fc.constantFrom<unknown>(
+      alice,
+      bob,
+      'BTC',
+      'ETH',
+      'ethereum',
+      'bitcoin',
+      '1',
+      '0.1',
+      'house',
+      true,
+      null,
+    ),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.constantFrom('1e5', '-1', '\u0000', '\ud800', '9'.repeat(200), '__proto__'),
+    fc.jsonValue({ maxDepth: 2 }),
+  );
+  const names = ['customer_id', 'asset', 'network', 'destination', 'amount', 'external_id', 'to', 'renew'];
+  const shaped = fc.dictionary(fc.constantFrom(...names, 'authorization', 'quote_id'), word);
+  const movement = fc.dictionary(
+    fc.constantFrom('from_customer_id', 'to_customer_id', 'asset', 'amount'),
+    word,
+  );
+  const transfer = fc.record({
+    external_id: word,
+    movements: fc.oneof(word, fc.array(movement, { maxLength: 3 })),
+  });
+  const body = fc.oneof(shaped, fc.record({ transfers: fc.array(transfer, { maxLength: 3 }) }), word);
+  const posts = operations.filter(({ method }) => method === 'POST').map(({ path }) => path);
+  assert.ok(posts.length >= 8);
+  const before = await api.books();
+  let accepted = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...posts),
+      fc.constantFrom(alice, 'x', 'bitcoin'),
+      body,
+      async (path, id, json) => {
+        const url = path.replace(/\{[a-z]+\}/, id);
+        const answer = await api.call('POST', url, { body: JSON.stringify(json), idempotencyKey: 'fuzz' });
+        assert.ok(answer.status < 500, `${url} ${JSON.stringify(json)}: ${answer.status}`);
+        if (answer.status < 300) accepted += 1;
+      },
+    ),
+    { numRuns: 400 },
+  );
+  // Random JSON does not spell a destination with a checksum: what it gets through moves nothing.
+  assert.equal(await api.books(), before, `${accepted} were accepted`);
+});
+
+function examplesIn(content: { example?: unknown; examples?: object } | undefined): unknown[] {
+  const named = Object.values(content?.examples ?? {}).map((entry) => (entry as { value: unknown }).value);
+  return content?.example === undefined ? named : [content.example, ...named];
+}
