@@ -1,7 +1,7 @@
 /** A whole wallet of real parts for tests: PostgreSQL, bitcoind, anvil with the contracts, three signers, watchers. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,7 +32,7 @@ import { makePipeline, type Pipeline } from '../../processes/pipeline-steps.ts';
 import { requestWithdrawal, withdrawalById } from '../withdrawals.ts';
 
 const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
-const WITHIN_MS = 60_000;
+const WITHIN_MS = 30_000;
 const silent = pino({ level: 'silent' });
 export const BTC = 100_000_000n;
 export const ETH = 10n ** 18n;
@@ -82,6 +82,7 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   let anvil: Anvil | undefined;
   if (options.evm) {
     anvil = await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 });
+    mkdirSync(folder.at('anvil'));
     const people = await startPeople(folder.at('people.json'));
     const made = await deployLocalEvm({
       id: 'ethereum',
@@ -129,6 +130,16 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   };
   const stack = faceOf(parts, privateKeyToAccount(relayerKey).address);
   await stack.mine();
+  whyNot = async () => {
+    const spends = await db
+      .selectFrom('spend')
+      .select(['id', 'state', 'reason'])
+      .where('state', '<>', 'settled')
+      .execute();
+    const halts = await db.selectFrom('halt').selectAll().execute();
+    const text = JSON.stringify([spends, halts]);
+    return `: ${text}`;
+  };
   return stack;
 }
 
@@ -212,10 +223,13 @@ function faceOf(parts: Parts, relayer: string): Stack {
   };
 }
 
+/** Reasons of what waits, for the message of a test that failed. */
+let whyNot = async (): Promise<string> => '';
+
 export async function until(what: string, holds: () => Promise<boolean>, act?: () => Promise<unknown>) {
   const deadline = Date.now() + WITHIN_MS;
   while (!(await holds())) {
-    assert.ok(Date.now() < deadline, `in time: ${what}`);
+    if (Date.now() > deadline) assert.fail(`not in time: ${what}${await whyNot()}`);
     await act?.();
     await sleep(30);
   }
