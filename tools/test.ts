@@ -20,7 +20,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SKIPPED = new Set(['node_modules', '.git', '.cache', '.portcullis', 'out', 'cache']);
 
 /** No test takes nearly as long: one that hangs fails by name instead of holding up the run. */
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 900_000;
 
 process.exitCode = await main(process.argv.slice(2));
 
