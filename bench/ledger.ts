@@ -260,7 +260,8 @@ async function runLimit(bench: Bench, load: Load): Promise<Figure> {
 if (import.meta.main) {
   const { values } = parseArgs({ options: { json: { type: 'boolean' }, short: { type: 'boolean' } } });
   const figures = await benchLedger({ short: values.short ?? false });
-  process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : table(figures));
+  process.stdout.write(table(figures));
+  if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
 }
 
 function table(figures: readonly LedgerFigure[]): string {
