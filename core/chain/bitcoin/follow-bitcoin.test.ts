@@ -10,8 +10,11 @@ import { testBitcoind, testDatabase } from '../../../world/testing.ts';
 import { startBitcoind, type Bitcoind } from '../../../world/parts/bitcoind.ts';
 import { coins as coinsText } from '../../../world/parts/satoshi.ts';
 import { followStep, receiptsAfter, tipOf, watchAddresses, type FollowStep } from '../chain.ts';
+import { ownOutputs } from './coins.ts';
 import { openBitcoinFollower, type BitcoinFollower } from './follow-bitcoin.ts';
 import { bitcoinRpc } from './rpc.ts';
+import { scanBlock, scanTransactions, type ScanTables } from './scan.ts';
+import { scriptTable } from './script-table.ts';
 import { bitcoinSource } from './source.ts';
 
 const NETWORK = { id: 'bitcoin', caip2: 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328', reorgDepthMax: 10 };
@@ -402,5 +405,84 @@ test(
     await r.follow();
     await node.rpc('invalidateblock', many[0]);
     assert.deepEqual(await r.step(), { kind: 'halted', code: 'CHAIN_FORGOT_BLOCKS' });
+  },
+);
+
+test(
+  'seen in the mempool, mined and given up again between two looks: it waits in the mempool',
+  { timeout: MINUTE },
+  async (t) => {
+    const r = await rig(t);
+    await r.follow();
+    const { address } = await r.watchNew();
+    const txId = await r.node.send(address, 90_000n);
+    await r.follow();
+    await r.node.mine(1);
+    assert.equal((await r.step()).kind, 'block');
+    await r.node.reorg({ depth: 1, blocks: 2, empty: true });
+    while ((await r.step()).kind !== 'caught-up');
+    assert.deepEqual(await r.states(txId), ['orphaned']);
+    await r.follower.pollMempool();
+    assert.deepEqual((await r.states(txId)).toSorted(), ['mempool', 'orphaned']);
+  },
+);
+
+test(
+  'fingerprints that many scripts share: the whole script decides whose output it is',
+  { timeout: MINUTE },
+  async (t) => {
+    const r = await rig(t);
+    const ours = [];
+    for (let i = 0; i < 12; i += 1) ours.push(await r.watchNew());
+    const tables = weakTables();
+    for (const { script, id } of ours) tables.scripts.add(script, 0, script.length, Number(id));
+    const to = ours.slice(0, 6).map((one) => one.address);
+    for (let i = 0; i < 6; i += 1) to.push(await r.node.walletRpc<string>('miner', 'getnewaddress'));
+    for (const address of to) await r.node.send(address, 11_000n);
+    const [hash] = await r.node.mine(1);
+    const scan = scanBlock(Buffer.from(await r.node.rpc<string>('getblock', hash, 0), 'hex'), tables);
+    assert.ok(scan.outputs.length > 12, 'strangers are candidates too');
+    assert.ok(scan.outputs.some((output) => output.candidates.length > 1));
+    const found = await ownOutputs(r.db, NETWORK.id, scan);
+    assert.deepEqual(
+      found.map((one) => [one.watchedId, one.output.script.toString('hex')]).toSorted(byId),
+      ours
+        .slice(0, 6)
+        .map((one) => [one.id, one.script.toString('hex')])
+        .toSorted(byId),
+    );
+  },
+);
+
+const byId = (a: readonly unknown[], b: readonly unknown[]): number => Number(a[0]) - Number(b[0]);
+
+function weakTables(): ScanTables {
+  const table = () => scriptTable({ seed: randomBytes(8), fingerprintBits: 2 });
+  return { scripts: table(), coins: table() };
+}
+
+test(
+  'a child that the mempool lists before its parent still spends the coin',
+  { timeout: MINUTE },
+  async (t) => {
+    const r = await rig(t);
+    const { address, script, id } = await r.watchNew();
+    const parent = await r.node.send(address, 2_000_000n);
+    const vout = await voutOf(r.node, parent, address);
+    const child = await spend(r.node, parent, vout, 1_900_000n);
+    const raw = async (txId: string) =>
+      Buffer.from(await r.node.rpc<string>('getrawtransaction', txId), 'hex');
+    const tables: ScanTables = {
+      scripts: scriptTable({ seed: randomBytes(8) }),
+      coins: scriptTable({ seed: randomBytes(8) }),
+    };
+    tables.scripts.add(script, 0, script.length, Number(id));
+    const scan = scanTransactions([await raw(child), await raw(parent)], tables);
+    assert.deepEqual(
+      scan.outputs.map((output) => [output.txId, output.vout, output.units]),
+      [[parent, vout, 2_000_000n]],
+    );
+    assert.deepEqual(scan.spends, [{ txId: child, previousTxId: parent, previousVout: vout }]);
+    await r.node.mine(1);
   },
 );
