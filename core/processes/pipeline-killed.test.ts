@@ -70,15 +70,15 @@ async function liveAndDie(settled: () => Promise<boolean>): Promise<number> {
       env: { PATH: process.env['PATH'], PORTCULLIS_DATABASE_URL: stack.databaseUrl },
       stdio: 'ignore',
     });
-    let over = false;
-    const exit = once(child, 'exit').then(() => (over = true));
-    while (!over && !(await settled())) {
+    const exit = once(child, 'exit');
+    const isOver = () => child.exitCode !== null || child.signalCode !== null;
+    while (!isOver() && !(await settled())) {
       // No block may take a transaction before the pipeline has died round sending it.
       if (['commit spend.broadcast', 'send'].every((name) => died().includes(`after ${name}`)))
         await stack.mine(1);
       await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, 150))]);
     }
-    if (!over) {
+    if (!isOver()) {
       child.kill('SIGTERM');
       await exit;
       assert.equal(child.exitCode, 0, 'SIGTERM ends it cleanly');

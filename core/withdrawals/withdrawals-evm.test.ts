@@ -91,7 +91,7 @@ test('a recipient that fails: the hold is released, the others of the batch are 
 });
 
 test('more than the vault has: waits and says so; paid once there is enough', async () => {
-  const lack = (await balanceOf(vault!)) - ETH;
+  const lack = (await balanceOf(vault)) - ETH;
   await anvil.rpc('anvil_setBalance', vault, `0x${ETH.toString(16)}`);
   const to = recipient();
   const id = await ask(stack, { ...order, destination: to, amount: '3' });
@@ -115,7 +115,7 @@ test('the call reverts on chain: its gas is booked, another attempt pays, once',
   );
   await until('sent', async () => (await sent()) > 0, pipeline.step);
   // The block that takes it finds the vault empty.
-  const held = await balanceOf(vault!);
+  const held = await balanceOf(vault);
   await anvil.rpc('anvil_setBalance', vault, '0x0');
   await stack.mine(1);
   await anvil.rpc('anvil_setBalance', vault, `0x${held.toString(16)}`);

@@ -13,7 +13,7 @@ import type { Hex } from 'viem';
 import { identityIn } from '../../../world/certificates.ts';
 import { localConfiguration, walletManifest, type LocalEvmNetwork } from '../../../world/configuration.ts';
 import { deployLocalEvm } from '../../../world/evm-network.ts';
-import { takeFolder } from '../../../world/folder.ts';
+import { takeFolder, type WorldFolder } from '../../../world/folder.ts';
 import { startPeople } from '../../../world/people/people.ts';
 import type { Anvil } from '../../../world/parts/anvil.ts';
 import type { Bitcoind } from '../../../world/parts/bitcoind.ts';
@@ -78,23 +78,8 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
   const relayerKeyFile = folder.at('secrets', 'relayer.key');
   writeFileSync(relayerKeyFile, relayerKey);
-  const evm: LocalEvmNetwork[] = [];
-  let anvil: Anvil | undefined;
-  if (options.evm) {
-    anvil = await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 });
-    mkdirSync(folder.at('anvil'));
-    const people = await startPeople(folder.at('people.json'));
-    const made = await deployLocalEvm({
-      id: 'ethereum',
-      anvil,
-      folder,
-      people,
-      signers: signers.all,
-      relayerKeyFile,
-    });
-    await people.stop();
-    evm.push({ ...made, name: 'Ethereum', relayerKeyFile });
-  }
+  const relay = { relayerKeyFile, folder, signers };
+  const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
   const system = {
     bitcoinNodeUrl: node.url,
     bitcoinCaip2: REGTEST,
@@ -130,17 +115,21 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   };
   const stack = faceOf(parts, privateKeyToAccount(relayerKey).address);
   await stack.mine();
-  whyNot = async () => {
-    const spends = await db
-      .selectFrom('spend')
-      .select(['id', 'state', 'reason'])
-      .where('state', '<>', 'settled')
-      .execute();
-    const halts = await db.selectFrom('halt').selectAll().execute();
-    const text = JSON.stringify([spends, halts]);
-    return `: ${text}`;
-  };
+  whyNot = () => waiting(db);
   return stack;
+}
+
+async function startEvm(
+  scope: TestScope,
+  { relayerKeyFile, folder, signers }: { relayerKeyFile: string; folder: WorldFolder; signers: LocalSigners },
+): Promise<{ anvil: Anvil; evm: LocalEvmNetwork[] }> {
+  const anvil = await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 });
+  mkdirSync(folder.at('anvil'));
+  const people = await startPeople(folder.at('people.json'));
+  const parts = { id: 'ethereum', anvil, folder, people, signers: signers.all, relayerKeyFile };
+  const made = await deployLocalEvm(parts);
+  await people.stop();
+  return { anvil, evm: [{ ...made, name: 'Ethereum', relayerKeyFile }] };
 }
 
 /** Short waits; what the test overrides. */
@@ -221,6 +210,12 @@ function faceOf(parts: Parts, relayer: string): Stack {
       assert.deepEqual(await auditLedger(executorOf(db)), []);
     },
   };
+}
+
+async function waiting(db: Database): Promise<string> {
+  const spends = db.selectFrom('spend').select(['id', 'state', 'reason']).where('state', '<>', 'settled');
+  const halts = db.selectFrom('halt').selectAll();
+  return `: ${JSON.stringify([await spends.execute(), await halts.execute()])}`;
 }
 
 /** Reasons of what waits, for the message of a test that failed. */
