@@ -209,6 +209,45 @@ test('one signer down: two are enough. Two down: it waits and says for whom, and
   assert.equal((await attemptsOf(waiting.id)).length, 1, 'the same request, the same signatures');
 });
 
+test('a signer that lies does not count; a threshold that refuses is told and never answered by other coins', async () => {
+  const { effects } = stack;
+  const lying = await stack.pipeline({
+    effects: {
+      ...effects,
+      sign: async (signer, request) => {
+        const answer = await effects.sign(signer, request);
+        // Its own request back, without a signature.
+        return signer.id === 'a' && answer.ok && request.type === 'bitcoin-pay'
+          ? { ...answer, psbt: request.psbt }
+          : answer;
+      },
+    },
+  });
+  const lied = await askOne();
+  await until('broadcast', async () => (await stateOf(stack, lied.id)) === 'broadcast', lying.step);
+  const [attempt] = await attemptsOf(lied.id);
+  const answers = await stack.db
+    .selectFrom('signer_answer')
+    .selectAll()
+    .where('attempt_id', '=', attempt!.id)
+    .execute();
+  assert.ok(
+    answers.every(({ ok, signer, code }) => ok === (signer !== 'a') && (ok || code === 'ANSWER_INVALID')),
+  );
+  await paidOnce(lied);
+
+  const elsewhere = await stack.pipeline({
+    effects: { ...effects, sign: (signer, request) => effects.sign(signer, { ...request, epoch: 2 }) },
+  });
+  const refused = await askOne();
+  const told = 'SIGNERS_REFUSED: ';
+  await until('the reason', async () => (await spendReason(refused.id)).startsWith(told), elsewhere.step);
+  assert.match(await spendReason(refused.id), /WRONG_EPOCH/);
+  assert.equal((await attemptsOf(refused.id)).length, 1);
+  await paidOnce(refused);
+  assert.equal((await attemptsOf(refused.id)).length, 1);
+});
+
 test('the answer to a broadcast is lost; the node is not there for a while: sent again, paid once', async () => {
   const proxy = await proxyOf(stack.node.url);
   const cut = await stack.pipeline({ config: withNetwork({ nodes: [proxy.url] }) });
