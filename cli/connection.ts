@@ -8,6 +8,11 @@ export interface Connection {
   readonly client: Client;
 }
 
+/** The answer was printed and is bad news: only the exit code, and a line for people, are left to give. */
+export class SaidError extends Error {
+  override readonly name = 'SaidError';
+}
+
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -24,16 +29,21 @@ export function connect(
   const local = localWorld(folder);
   const url = options.url ?? env['PORTCULLIS_URL'] ?? local?.url;
   const keyFile = options.keyFile ?? env['PORTCULLIS_API_KEY_FILE'];
-  const apiKey =
-    keyFile !== undefined
-      ? readFileSync(keyFile, 'utf8').trim()
-      : (env['PORTCULLIS_API_KEY'] ?? local?.apiKey);
+  const apiKey = keyFile !== undefined ? readKey(keyFile) : (env['PORTCULLIS_API_KEY'] ?? local?.apiKey);
   if (url === undefined || apiKey === undefined) {
     throw new UsageError(
       'No system found. Start one with `npm start`, or set PORTCULLIS_URL and PORTCULLIS_API_KEY_FILE.',
     );
   }
   return { url, apiKey, client: makeClient({ url, apiKey }) };
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new UsageError(`The key file ${file} cannot be read.`, { cause });
+  }
 }
 
 function localWorld(folder: string): { url: string; apiKey: string } | undefined {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import colors from 'picocolors';
 import { ApiError } from '../client/client.ts';
 import { assetCommands } from './commands/assets.ts';
+import { configCommands } from './commands/config.ts';
 import { customerCommands } from './commands/customers.ts';
 import { depositCommands } from './commands/deposits.ts';
 import { eventCommands } from './commands/events.ts';
@@ -10,7 +11,7 @@ import { operationCommands } from './commands/operations.ts';
 import { statusCommand } from './commands/status.ts';
 import { transferCommands } from './commands/transfers.ts';
 import { withdrawalCommands } from './commands/withdrawals.ts';
-import { connect, UsageError, type Connection } from './connection.ts';
+import { connect, SaidError, UsageError, type Connection } from './connection.ts';
 import { makeOutput, type Output } from './output.ts';
 
 /** What a command's action gets beside its own arguments. */
@@ -20,6 +21,23 @@ export interface Session extends Connection {
 
 export type OpenSession = (command: Command) => Session;
 
+const HELP = `
+Exit codes:
+  0  done
+  1  refused, failed, or not ready; with --json the problem is the document that is printed
+  2  wrong usage, or no system found
+
+Examples:
+  portcullis customers create alice
+  portcullis addresses new alice BTC bitcoin
+  portcullis withdrawals create alice ETH ethereum 0x… 0.5 --external-id order-17 --watch
+  portcullis --json events --follow --after 120
+`;
+
+// A reader that has seen enough, such as head, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
 process.exitCode = await run(process.argv);
 
 async function run(argv: string[]): Promise<number> {
@@ -31,6 +49,7 @@ async function run(argv: string[]): Promise<number> {
     .option('--url <url>', 'where the API is (else PORTCULLIS_URL, else .portcullis/world.json)')
     .option('--key-file <file>', 'file with the API key (else PORTCULLIS_API_KEY_FILE or PORTCULLIS_API_KEY)')
     .option('--no-color', 'plain text (also NO_COLOR)')
+    .addHelpText('after', HELP)
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride();
   const open: OpenSession = (command) => {
@@ -49,6 +68,7 @@ async function run(argv: string[]): Promise<number> {
     transferCommands,
     eventCommands,
     operationCommands,
+    configCommands,
   ]) {
     add(program, open);
   }
@@ -71,10 +91,20 @@ function explain(error: unknown, json: boolean): number {
       );
     return 1;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const refused = error instanceof TypeError && message === 'fetch failed';
-  process.stderr.write(
-    `${colors.red('✗')} ${refused ? 'The API does not answer: is the system running?' : message}\n`,
-  );
-  return error instanceof UsageError ? 2 : 1;
+  const usage = error instanceof UsageError;
+  const detail = isUnreachable(error)
+    ? 'The API does not answer: is the system running, and is --url right? `npm start` starts a local one.'
+    : error instanceof Error
+      ? error.message
+      : String(error);
+  if (json && error instanceof SaidError) return 1;
+  if (json) {
+    const code = usage ? 'USAGE' : isUnreachable(error) ? 'UNREACHABLE' : 'FAILED';
+    process.stdout.write(`${JSON.stringify({ code, detail }, null, 2)}\n`);
+  } else process.stderr.write(`${colors.red('✗')} ${detail}\n`);
+  return usage ? 2 : 1;
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof TypeError && error.message === 'fetch failed';
 }

@@ -9,6 +9,13 @@ export interface Output {
   /** Prints `value` as JSON, or runs `people` to say it. */
   show(value: unknown, people: () => string): void;
   line(text: string): void;
+  /** A bar on a terminal; nothing with --json or into a file. */
+  progress(total: number): Progress;
+}
+
+export interface Progress {
+  at(value: number, what: string): void;
+  stop(): void;
 }
 
 export function makeOutput(json: boolean, write: (text: string) => void): Output {
@@ -18,6 +25,19 @@ export function makeOutput(json: boolean, write: (text: string) => void): Output
     line: (text) => {
       if (!json) write(`${text}\n`);
     },
+    progress: (total) => (json || !process.stderr.isTTY ? { at: () => {}, stop: () => {} } : bar(total)),
+  };
+}
+
+/** One line, written over itself, and gone when it stops: what was said above stays. */
+function bar(total: number): Progress {
+  const clear = '\r\u001b[K';
+  return {
+    at: (value, what) => {
+      const full = '█'.repeat(value) + '░'.repeat(total - value);
+      process.stderr.write(`${clear}${full} ${value}/${total} ${what}`);
+    },
+    stop: () => void process.stderr.write(clear),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
+import { SaidError } from '../connection.ts';
 import type { OpenSession } from '../main.ts';
 import { details, state, table } from '../output.ts';
 import { customerId } from './customers.ts';
@@ -27,7 +28,7 @@ export function operationCommands(program: Command, open: OpenSession): void {
       );
       for (const finding of books.audit ?? []) output.line(`✗ ${finding.code}: ${finding.detail}`);
       output.line(books.balanced ? '✓ every asset adds up to zero' : '✗ the books do not balance');
-      if (!books.balanced) throw new Error('The books do not balance: stop and look.');
+      if (!books.balanced) throw new SaidError('The books do not balance: stop and look.');
     });
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
+import { SaidError } from '../connection.ts';
 import type { OpenSession } from '../main.ts';
 import { state, table } from '../output.ts';
 
@@ -38,7 +39,7 @@ export function statusCommand(program: Command, open: OpenSession): void {
           ),
         ].join('\n'),
       );
-      if (!readiness.ready) throw new Error('Not ready: see above.');
+      if (!readiness.ready) throw new SaidError('Not ready: see above.');
     });
 }
 

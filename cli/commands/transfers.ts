@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
+import { SaidError } from '../connection.ts';
 import type { OpenSession } from '../main.ts';
 import { table } from '../output.ts';
 import { customerId } from './customers.ts';
@@ -41,7 +42,7 @@ export function transferCommands(program: Command, open: OpenSession): void {
           ),
         );
         if (data.some((line) => line.status === 'refused'))
-          throw new Error('The transfer was refused; nothing moved.');
+          throw new SaidError('The transfer was refused; nothing moved.');
       },
     );
 }

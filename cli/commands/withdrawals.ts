@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { dataOf, type paths } from '../../client/client.ts';
+import { ApiError, dataOf, type components, type operations } from '../../client/client.ts';
+import { SaidError } from '../connection.ts';
 import type { OpenSession, Session } from '../main.ts';
 import { details, state, table } from '../output.ts';
 import { customerId } from './customers.ts';
 
-type Withdrawal = paths['/v1/withdrawals/{id}']['get']['responses']['200']['content']['application/json'];
+type Withdrawal = components['schemas']['Withdrawal'];
 
 const ENDED = ['settled', 'refused', 'cancelled', 'failed'];
 const WATCH_EVERY_MS = 500;
@@ -54,6 +55,15 @@ export function withdrawalCommands(program: Command, open: OpenSession): void {
       const session = open(command);
       const found = options.watch === true ? await watch(session, id) : await read(session, id);
       session.output.show(found, () => describe(found));
+    });
+  withdrawals
+    .command('watch <id>')
+    .description('follow one until it ends; exits 1 unless it is settled')
+    .action(async (id: string, _options: object, command: Command) => {
+      const session = open(command);
+      const found = await watch(session, id);
+      session.output.show(found, () => describe(found));
+      if (found.status !== 'settled') throw new SaidError(`It is ${found.status}: ${found.reason_code}.`);
     });
   withdrawals
     .command('cancel <id>')
@@ -111,40 +121,54 @@ function createCommands(withdrawals: Command, open: OpenSession): void {
       ) => {
         const session = open(command);
         const externalId = options.externalId ?? randomUUID();
-        const made = dataOf(
-          await session.client.POST('/v1/withdrawals', {
-            params: { header: { 'idempotency-key': `cli-${externalId}` } },
-            body: {
-              customer_id: await customerId(session.client, name),
-              asset,
-              network,
-              destination,
-              amount,
-              external_id: externalId,
-            },
-          }),
-        );
+        const customer_id = await customerId(session.client, name);
+        const body = { customer_id, asset, network, destination, amount, external_id: externalId };
+        const made = await create(session, body);
         const found = options.watch === true ? await watch(session, made.id) : made;
         session.output.show(found, () => describe(found));
       },
     );
 }
 
+type CreateBody = operations['requestWithdrawal']['requestBody']['content']['application/json'];
+
+/** Without an answer nobody knows whether it was taken: the same external id again asks without paying twice. */
+async function create(session: Session, body: CreateBody): Promise<Withdrawal> {
+  try {
+    const header = { 'idempotency-key': `cli-${body.external_id}` };
+    return dataOf(await session.client.POST('/v1/withdrawals', { params: { header }, body }));
+  } catch (error) {
+    if (error instanceof ApiError && !error.problem.retryable) throw error;
+    if (!session.output.json)
+      process.stderr.write(`To ask again without paying twice: --external-id ${body.external_id}\n`);
+    throw error;
+  }
+}
+
 async function read(session: Session, id: string): Promise<Withdrawal> {
   return dataOf(await session.client.GET('/v1/withdrawals/{id}', { params: { path: { id } } }));
 }
 
-/** Says each step as it happens. */
+/** States of a payment on its way, in order: how far it is. */
+const WAY = ['requested', 'approved', 'batched', 'signing', 'broadcast', 'confirming', 'settled'];
+
+/** Says each step as it happens; on a terminal with a bar that shows how far it is. */
 async function watch(session: Session, id: string): Promise<Withdrawal> {
+  const { output } = session;
+  const bar = output.progress(WAY.length - 1);
   let said = 0;
-  for (;;) {
-    const found = await read(session, id);
-    const steps = found.timeline ?? [];
-    for (const step of steps.slice(said))
-      session.output.line(`${step.at}  ${state(step.to)}  ${step.reason_code}`);
-    said = steps.length;
-    if (ENDED.includes(found.status)) return found;
-    await sleep(WATCH_EVERY_MS);
+  try {
+    for (;;) {
+      const found = await read(session, id);
+      const steps = found.timeline ?? [];
+      for (const step of steps.slice(said)) output.line(`${step.at}  ${state(step.to)}  ${step.reason_code}`);
+      said = steps.length;
+      bar.at(Math.max(0, WAY.indexOf(found.status)), found.status);
+      if (ENDED.includes(found.status)) return found;
+      await sleep(WATCH_EVERY_MS);
+    }
+  } finally {
+    bar.stop();
   }
 }
 
