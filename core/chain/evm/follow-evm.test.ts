@@ -30,6 +30,7 @@ import {
   signerKeys,
   testDb,
   transferOf,
+  without,
   type Deployed,
   type Followed,
 } from './test/evm-rig.ts';
@@ -90,77 +91,84 @@ test(
   },
 );
 
-test(
-  'ether by inner calls and by selfdestruct counts; what a reverted frame undid does not',
-  LONG,
-  async (t) => {
-    const f = await followed(await testDb(t), a);
+const SOURCES = [
+  ['from flat traces', []],
+  ['from traces of the block', ['trace_block']],
+  ['from traces of each transaction', ['trace_block', 'debug_traceBlockByHash']],
+] as const;
+for (const [source, absent] of SOURCES) {
+  test(
+    `ether by inner calls and by selfdestruct counts; what a reverted frame undid does not, ${source}`,
+    LONG,
+    async (t) => {
+      const f = await followed(await testDb(t), a, { rpc: without(a.node, ...absent) });
+      await f.follow();
+      const { address } = await f.address();
+      const wallet = (functionName: string, args: readonly unknown[]) => ({
+        to: a.wallet,
+        data: callOf(testContractWalletAbi, functionName, args),
+      });
+      const forwarded = await a.send({ ...wallet('forward', [address]), valueWei: 11n });
+      const thrice = await a.send({
+        ...wallet('forwardEach', [[address, address, address], 5n]),
+        valueWei: 15n,
+      });
+      const undone = await a.send({ ...wallet('forwardAndUndo', [address]), valueWei: 13n });
+      const destroyed = await a.send({ ...wallet('forwardBySelfdestruct', [address]), valueWei: 17n });
+      await f.follow();
+      const seen = async (txId: string) =>
+        (await f.receiptsOf(txId)).map((row) => [row.position, row.units, row.sender]);
+      assert.deepEqual(await seen(forwarded), [['call:0.0', 11n, getAddress(a.wallet)]]);
+      assert.deepEqual(
+        (await f.receiptsOf(thrice))
+          .map((row) => `${row.position} ${row.units}`)
+          .toSorted((x, y) => x.localeCompare(y)),
+        ['call:0.0 5', 'call:0.1 5', 'call:0.2 5'],
+      );
+      assert.deepEqual(await seen(undone), []);
+      const [selfdestruct, ...more] = await f.receiptsOf(destroyed);
+      assert.equal(more.length, 0);
+      assert.deepEqual([selfdestruct?.position, selfdestruct?.units], ['call:0.0.0', 17n]);
+      const total = (await f.receipts()).reduce((sum, row) => sum + row.units, 0n);
+      assert.equal(await a.client.getBalance({ address }), total, 'receipts add up to the balance');
+    },
+  );
+
+  test(`a transaction that failed as a whole paid nothing, ${source}`, LONG, async (t) => {
+    const f = await followed(await testDb(t), a, { rpc: without(a.node, ...absent) });
     await f.follow();
     const { address } = await f.address();
-    const wallet = (functionName: string, args: readonly unknown[]) => ({
-      to: a.wallet,
-      data: callOf(testContractWalletAbi, functionName, args),
-    });
-    const forwarded = await a.send({ ...wallet('forward', [address]), valueWei: 11n });
-    const thrice = await a.send({
-      ...wallet('forwardEach', [[address, address, address], 5n]),
-      valueWei: 15n,
-    });
-    const undone = await a.send({ ...wallet('forwardAndUndo', [address]), valueWei: 13n });
-    const destroyed = await a.send({ ...wallet('forwardBySelfdestruct', [address]), valueWei: 17n });
-    await f.follow();
-    const seen = async (txId: string) =>
-      (await f.receiptsOf(txId)).map((row) => [row.position, row.units, row.sender]);
-    assert.deepEqual(await seen(forwarded), [['call:0.0', 11n, getAddress(a.wallet)]]);
-    assert.deepEqual(
-      (await f.receiptsOf(thrice))
-        .map((row) => `${row.position} ${row.units}`)
-        .toSorted((x, y) => x.localeCompare(y)),
-      ['call:0.0 5', 'call:0.1 5', 'call:0.2 5'],
+    await a.send({ to: a.wallet, valueWei: 3n });
+    const data = callOf(testContractWalletAbi, 'payThenRevert', [address, 3n]);
+    const txId = await rawPayment(a, { to: a.wallet, data, gas: 100_000n }).then((raw) =>
+      a.node.rpc<Hex>('eth_sendRawTransaction', raw),
     );
-    assert.deepEqual(await seen(undone), []);
-    const [selfdestruct, ...more] = await f.receiptsOf(destroyed);
-    assert.equal(more.length, 0);
-    assert.deepEqual([selfdestruct?.position, selfdestruct?.units], ['call:0.0.0', 17n]);
-    const total = (await f.receipts()).reduce((sum, row) => sum + row.units, 0n);
-    assert.equal(await a.client.getBalance({ address }), total, 'receipts add up to the balance');
-  },
-);
-
-test('a transaction that failed as a whole paid nothing', LONG, async (t) => {
-  const f = await followed(await testDb(t), a);
-  await f.follow();
-  const { address } = await f.address();
-  await a.send({ to: a.wallet, valueWei: 3n });
-  const data = callOf(testContractWalletAbi, 'payThenRevert', [address, 3n]);
-  const txId = await rawPayment(a, { to: a.wallet, data, gas: 100_000n }).then((raw) =>
-    a.node.rpc<Hex>('eth_sendRawTransaction', raw),
-  );
-  const trace = JSON.stringify(await a.node.rpc('debug_traceTransaction', txId, { tracer: 'callTracer' }));
-  assert.match(trace, new RegExp(address, 'i'), 'the inner payment is in the trace');
-  await f.follow();
-  assert.equal((await a.client.getTransactionReceipt({ hash: txId })).status, 'reverted');
-  assert.deepEqual(await f.receipts(), []);
-});
-
-test('DELEGATECALL and CALLCODE show a value that goes nowhere', LONG, async (t) => {
-  const f = await followed(await testDb(t), a);
-  await f.follow();
-  const { address } = await f.address();
-  const target = address.slice(2).toLowerCase();
-  // CALLCODE(gas, target, 23 wei), then DELEGATECALL to it, while this contract was given 50 wei.
-  const runtime = `60006000600060006017${'73' + target}5af2506000600060006000${'73' + target}5af45000`;
-  const receipt = await a.client.waitForTransactionReceipt({
-    hash: (await a.send({ data: initCodeOf(runtime) })) as Hex,
+    const trace = JSON.stringify(await a.node.rpc('debug_traceTransaction', txId, { tracer: 'callTracer' }));
+    assert.match(trace, new RegExp(address, 'i'), 'the inner payment is in the trace');
+    await f.follow();
+    assert.equal((await a.client.getTransactionReceipt({ hash: txId })).status, 'reverted');
+    assert.deepEqual(await f.receipts(), []);
   });
-  const txId = await a.send({ to: receipt.contractAddress!, valueWei: 50n });
-  const trace = JSON.stringify(await a.node.rpc('debug_traceTransaction', txId, { tracer: 'callTracer' }));
-  assert.match(trace, /CALLCODE/);
-  assert.match(trace, /DELEGATECALL/);
-  await f.follow();
-  assert.deepEqual(await f.receipts(), []);
-  assert.equal(await a.client.getBalance({ address }), 0n);
-});
+
+  test(`DELEGATECALL and CALLCODE show a value that goes nowhere, ${source}`, LONG, async (t) => {
+    const f = await followed(await testDb(t), a, { rpc: without(a.node, ...absent) });
+    await f.follow();
+    const { address } = await f.address();
+    const target = address.slice(2).toLowerCase();
+    // CALLCODE(gas, target, 23 wei), then DELEGATECALL to it, while this contract was given 50 wei.
+    const runtime = `60006000600060006017${'73' + target}5af2506000600060006000${'73' + target}5af45000`;
+    const receipt = await a.client.waitForTransactionReceipt({
+      hash: (await a.send({ data: initCodeOf(runtime) })) as Hex,
+    });
+    const txId = await a.send({ to: receipt.contractAddress!, valueWei: 50n });
+    const trace = JSON.stringify(await a.node.rpc('debug_traceTransaction', txId, { tracer: 'callTracer' }));
+    assert.match(trace, /CALLCODE/);
+    assert.match(trace, /DELEGATECALL/);
+    await f.follow();
+    assert.deepEqual(await f.receipts(), []);
+    assert.equal(await a.client.getBalance({ address }), 0n);
+  });
+}
 
 test('tokens: the net amount of a fee, two in one transaction, and nothing for zero', LONG, async (t) => {
   const f = await followed(await testDb(t), a);

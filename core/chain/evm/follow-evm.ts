@@ -7,7 +7,6 @@ import { watchedAfter } from '../watched.ts';
 import { deliveryLog, payoutLog, tokenMove, type DeliveryLog, type PayoutLog } from './logs.ts';
 import { canonical } from './read.ts';
 import type { EvmBlock, EvmTransaction } from './source.ts';
-import { etherMoves } from './traces.ts';
 
 export interface EvmFollower {
   readonly handler: BlockHandler<EvmBlock>;
@@ -108,8 +107,8 @@ function findIn(block: EvmBlock, look: Look): Found {
   return found;
 }
 
-function findEther({ receipt, frame }: EvmTransaction, { watched }: Look, found: Found): void {
-  for (const { path, from, to, wei } of etherMoves(frame)) {
+function findEther({ receipt, trace }: EvmTransaction, { watched }: Look, found: Found): void {
+  for (const { path, from, to, wei } of trace.moves) {
     const watchedId = watched.get(to);
     if (watchedId === undefined) continue;
     found.receipts.push({

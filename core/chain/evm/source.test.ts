@@ -4,7 +4,15 @@ import { after, before, test, type TestContext } from 'node:test';
 import { tipOf, type ChainErrorCode } from '../chain.ts';
 import { evmRpc } from './rpc.ts';
 import { evmSource } from './source.ts';
-import { deployed, followed, lyingProxy, testDb, type Deployed, type Lie } from './test/evm-rig.ts';
+import {
+  deployed,
+  followed,
+  lyingProxy,
+  NO_SUCH_CALL,
+  testDb,
+  type Deployed,
+  type Lie,
+} from './test/evm-rig.ts';
 
 let a: Deployed;
 before(async () => {
@@ -47,8 +55,21 @@ const header = (change: (block: Block) => void): Bend =>
   });
 const receipts = (change: (list: Receipt[]) => unknown): Bend =>
   bent('eth_getBlockReceipts', (list: Receipt[]) => change(list) ?? list);
-const traces = (change: (list: { txHash: string; result: Record<string, unknown> }[]) => unknown): Bend =>
-  bent('debug_traceBlockByHash', (list: never[]) => change(list) ?? list);
+/** Of a node that keeps no flat traces. */
+const traces = (change: (list: { txHash: string; result: Record<string, unknown> }[]) => unknown): Bend => {
+  const bend = bent('debug_traceBlockByHash', (list: never[]) => change(list) ?? list);
+  return (asked, answer) => (asked.method === 'trace_block' ? NO_SUCH_CALL : bend(asked, answer));
+};
+interface Flat {
+  blockHash: string;
+  transactionHash: string;
+  traceAddress: number[];
+  type: string;
+  error?: string;
+  action: Record<string, unknown>;
+}
+const flat = (change: (list: Flat[]) => unknown): Bend =>
+  bent('trace_block', (list: Flat[]) => change(list) ?? list);
 
 const lies: readonly (readonly [string, ChainErrorCode, Bend])[] = [
   [
@@ -91,6 +112,30 @@ const lies: readonly (readonly [string, ChainErrorCode, Bend])[] = [
     traces((list) => void (list[0] = { txHash: list[0]!.txHash } as never)),
   ],
   ['a value that is no number', 'NODE_GARBAGE', traces((list) => void (list[0]!.result['value'] = 'plenty'))],
+  ['a flat trace left out', 'NODE_GARBAGE', flat((list) => list.slice(1))],
+  [
+    'an inner call left out',
+    'NODE_GARBAGE',
+    flat((list) => list.filter((entry) => entry.traceAddress.length === 0)),
+  ],
+  ['a flat trace of another block', 'CHAIN_MOVED', flat((list) => void (list[0]!.blockHash = ZERO_HASH))],
+  [
+    'a flat trace of another transaction',
+    'NODE_GARBAGE',
+    flat((list) => void (list[0]!.transactionHash = ZERO_HASH)),
+  ],
+  ['a call twice', 'NODE_GARBAGE', flat((list) => [list[0]!, ...list])],
+  [
+    'a failure that the receipt does not know',
+    'NODE_GARBAGE',
+    flat((list) => void (list[0]!.error = 'Reverted')),
+  ],
+  ['a kind of call that there is not', 'NODE_GARBAGE', flat((list) => void (list[0]!.type = 'gift'))],
+  [
+    'a flat value that is no number',
+    'NODE_GARBAGE',
+    flat((list) => void (list.at(-1)!.action['value'] = 'plenty')),
+  ],
   ['text instead of JSON', 'NODE_GARBAGE', always({ text: '<html>busy</html>' })],
   ['JSON that is no answer', 'NODE_GARBAGE', always({ text: '[]' })],
   ['a broken connection', 'NODE_UNREACHABLE', always('BREAK')],
@@ -163,6 +208,7 @@ test('traces too large for one answer are read by transaction', { timeout: 60_00
   let asked = 0;
   const url = await lyingProxy(t, a.node, ({ method }) => {
     if (method === 'debug_traceTransaction') asked += 1;
+    if (method === 'trace_block') return NO_SUCH_CALL;
     return method === 'debug_traceBlockByHash' ? { text: 'x'.repeat(200_000) } : undefined;
   });
   const rpc = evmRpc({ urls: [url], answerBytesMax: 100_000 });

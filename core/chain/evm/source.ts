@@ -2,14 +2,15 @@ import { keccak256, toRlp, type Hex } from 'viem';
 import { ChainError } from '../faults.ts';
 import type { ChainSource } from '../follow.ts';
 import { quantity, readBytes, readHash, readList, readNumber, readObject, type Answer } from './read.ts';
+import type { TransactionTrace } from './ether-moves.ts';
 import type { EvmRpc } from './rpc.ts';
 import { readReceipt, type EvmReceipt } from './receipts.ts';
-import { traceBlock, type CallFrame } from './traces.ts';
+import { traceBlock } from './traces.ts';
 
-/** A transaction with what it logged and what it called. */
+/** A transaction with what it logged and what ether it moved. */
 export interface EvmTransaction {
   readonly receipt: EvmReceipt;
-  readonly frame: CallFrame;
+  readonly trace: TransactionTrace;
 }
 
 export type EvmBlock = readonly EvmTransaction[];
@@ -90,15 +91,15 @@ async function transactionsOf(rpc: EvmRpc, header: Header, txIds: readonly Hex[]
   if (receipts.length !== txIds.length) {
     throw new ChainError('NODE_GARBAGE', `${receipts.length} receipts for ${txIds.length} transactions`);
   }
-  const frames = await traceBlock(rpc, header, txIds);
+  const traces = await traceBlock(rpc, header, txIds);
   return txIds.map((txId, index) => {
     const receipt = readReceipt(receipts[index], { txId, blockHash: hash });
-    const frame = frames[index];
-    if (!frame) throw new ChainError('NODE_GARBAGE', `no trace of ${txId}`);
-    if (receipt.succeeded === frame.failed) {
+    const trace = traces[index];
+    if (!trace) throw new ChainError('NODE_GARBAGE', `no trace of ${txId}`);
+    if (receipt.succeeded === trace.failed) {
       throw new ChainError('NODE_GARBAGE', `receipt and trace of ${txId} contradict each other`);
     }
-    return { receipt, frame };
+    return { receipt, trace };
   });
 }
 

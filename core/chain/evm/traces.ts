@@ -1,22 +1,9 @@
-import type { Address, Hex } from 'viem';
+import type { Hex } from 'viem';
 import { ChainError } from '../faults.ts';
-import { quantity, readAddress, readHash, readList, readObject, readQuantity, type Answer } from './read.ts';
+import { quantity, readHash, readList, readObject, readQuantity, type Answer } from './read.ts';
+import { addMove, type BlockName, type EtherMove, type TransactionTrace } from './ether-moves.ts';
+import { flatTraces } from './flat-traces.ts';
 import type { EvmRpc } from './rpc.ts';
-
-/** The outermost call of a transaction; what it called is read when it is walked. */
-export interface CallFrame {
-  readonly failed: boolean;
-  readonly answer: Answer;
-}
-
-/** Ether that really moved inside a transaction. Addresses are in lower case. */
-export interface EtherMove {
-  /** Where in the tree of calls: 0 is the transaction itself, 0.2 its third inner call. */
-  readonly path: string;
-  readonly from: Address;
-  readonly to: Address;
-  readonly wei: bigint;
-}
 
 const TRACER = { tracer: 'callTracer', tracerConfig: { onlyTopCall: false, withLog: false } };
 /** Calls nest at most 1,024 deep (Yellow Paper); what answers more is no node. */
@@ -25,23 +12,31 @@ const DEPTH_MAX = 1100;
 const CHUNK = 10;
 
 /**
- * The outermost call of each of a block's transactions, in their order. A node that cannot trace the block in one
- * answer (too large, or too slow) is asked for its transactions.
+ * What each of a block's transactions did, in their order. Nodes that keep flat traces are asked for those; the others
+ * trace the block anew, and one that cannot do so in one answer (too large, or too slow) is asked by transaction.
  */
 export async function traceBlock(
   rpc: EvmRpc,
-  { hash, height }: { readonly hash: Hex; readonly height: number },
+  block: BlockName,
   txIds: readonly Hex[],
-): Promise<CallFrame[]> {
+): Promise<TransactionTrace[]> {
+  return (await flatTraces(rpc, block, txIds)) ?? (await callTraces(rpc, block, txIds));
+}
+
+async function callTraces(
+  rpc: EvmRpc,
+  { hash, height }: BlockName,
+  txIds: readonly Hex[],
+): Promise<TransactionTrace[]> {
   let answer: unknown;
   try {
     answer = await rpc.call('debug_traceBlockByHash', [hash, TRACER]);
   } catch (error) {
     if (!(error instanceof ChainError) || error.code === 'NODE_UNREACHABLE') throw error;
-    const frames = await traceTransactions(rpc, txIds);
+    const traces = await traceTransactions(rpc, txIds);
     // By their own hashes the node traced them wherever they stand now: only as long as that is this block.
     const block = readObject(await rpc.call('eth_getBlockByNumber', [quantity(height), false]), 'block');
-    if (readHash(block['hash'], 'hash') === hash) return frames;
+    if (readHash(block['hash'], 'hash') === hash) return traces;
     throw new ChainError('CHAIN_MOVED', `block ${height} changed while it was traced`);
   }
   const traces = readList(answer, 'debug_traceBlockByHash');
@@ -54,12 +49,12 @@ export async function traceBlock(
     if (trace['txHash'] != null && readHash(trace['txHash'], 'txHash') !== txId) {
       throw new ChainError('NODE_GARBAGE', `a trace is not of ${txId}`);
     }
-    return frameOf(trace['result']);
+    return readCall(trace['result']);
   });
 }
 
-async function traceTransactions(rpc: EvmRpc, txIds: readonly Hex[]): Promise<CallFrame[]> {
-  const frames: CallFrame[] = [];
+async function traceTransactions(rpc: EvmRpc, txIds: readonly Hex[]): Promise<TransactionTrace[]> {
+  const traces: TransactionTrace[] = [];
   for (let at = 0; at < txIds.length; at += CHUNK) {
     const answers = await rpc.batch(
       txIds
@@ -68,42 +63,35 @@ async function traceTransactions(rpc: EvmRpc, txIds: readonly Hex[]): Promise<Ca
     );
     for (const answer of answers) {
       if (answer instanceof ChainError) throw answer;
-      frames.push(frameOf(answer));
+      traces.push(readCall(answer));
     }
   }
-  return frames;
-}
-
-function frameOf(value: unknown): CallFrame {
-  const answer = readObject(value, 'trace result');
-  if (typeof answer['type'] !== 'string') throw new ChainError('NODE_GARBAGE', 'a call without a type');
-  return { failed: answer['error'] != null, answer };
+  return traces;
 }
 
 /**
- * All ether that a transaction moved to somebody else, in the order of the calls. What a failed call did, and all
- * that was called below it, was undone, whether or not the inner call itself says so. CALLCODE and DELEGATECALL run
- * another's code on one's own account: their value goes nowhere. SELFDESTRUCT sends all that the contract had.
+ * Reads the outermost call with all below it. What a failed call did, and all that was called below it, was undone,
+ * whether or not the inner call itself says so. CALLCODE and DELEGATECALL run another's code on one's own account:
+ * their value goes nowhere. SELFDESTRUCT sends all that the contract had.
  */
-export function etherMoves(frame: CallFrame): EtherMove[] {
+function readCall(value: unknown): TransactionTrace {
+  const call = readObject(value, 'trace result');
   const moves: EtherMove[] = [];
-  if (!frame.failed) collect(frame.answer, '0', 0, moves);
-  return moves;
+  const failed = call['error'] != null;
+  collect(call, '0', 0, moves);
+  return { failed, moves };
 }
 
 const CARRIES = new Set(['CALL', 'CREATE', 'CREATE2', 'SELFDESTRUCT']);
 
 function collect(call: Answer, path: string, depth: number, moves: EtherMove[]): void {
   if (depth > DEPTH_MAX) throw new ChainError('NODE_GARBAGE', 'calls nested deeper than the protocol allows');
-  if (call['error'] != null) return;
   const { type, value } = call;
   if (typeof type !== 'string') throw new ChainError('NODE_GARBAGE', 'a call without a type');
+  if (call['error'] != null) return;
   if (CARRIES.has(type) && value != null) {
     const wei = readQuantity(value, 'value');
-    if (wei > 0n) {
-      const [from, to] = [readAddress(call['from'], 'from'), readAddress(call['to'], 'to')];
-      if (from !== to) moves.push({ path, from, to, wei });
-    }
+    if (wei > 0n) addMove(moves, { path, wei, from: call['from'], to: call['to'] });
   }
   if (call['calls'] == null) return;
   for (const [index, inner] of readList(call['calls'], 'calls').entries()) {

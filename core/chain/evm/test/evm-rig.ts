@@ -10,7 +10,14 @@ import { connectEvm, transact, type EvmCall, type EvmClient } from '../../../../
 import { startAnvil, type Anvil, type AnvilOptions } from '../../../../world/parts/anvil.ts';
 import { testDatabase } from '../../../../world/testing.ts';
 import { openDatabase, openPool, type Database } from '../../../db/db.ts';
-import { followStep, receiptsAfter, watchAddresses, type FollowStep, type ReceiptRow } from '../../chain.ts';
+import {
+  ChainError,
+  followStep,
+  receiptsAfter,
+  watchAddresses,
+  type FollowStep,
+  type ReceiptRow,
+} from '../../chain.ts';
 import { depositSalt, deriveDepositAddress } from '../derive.ts';
 import { openEvmFollower, type EvmFollowerDeps } from '../follow-evm.ts';
 import { evmRpc, type EvmRpc } from '../rpc.ts';
@@ -165,8 +172,28 @@ interface Asked {
   readonly params: unknown[];
 }
 
-/** What a lying proxy answers: a result, nothing (the connection breaks), or text that is no answer. */
-export type Lie = { readonly result: unknown } | { readonly text: string } | 'BREAK';
+/** What a lying proxy answers: a result, an error, nothing (the connection breaks), or text that is no answer. */
+export type Lie =
+  | { readonly result: unknown }
+  | { readonly error: object }
+  | { readonly text: string }
+  | 'BREAK';
+
+/** What a node says that has no such call. */
+export const NO_SUCH_CALL = { error: { code: -32601, message: 'the method does not exist' } };
+
+/** The node without the calls of these names. */
+export function without(node: Anvil, ...names: string[]): EvmRpc {
+  const rpc = evmRpc({ urls: [node.url], timeoutMs: 10_000 });
+  const absent = (method: string) => new ChainError('NODE_ERROR', `no ${method}`, { nodeCode: -32601 });
+  return {
+    call: async (method, params) => {
+      if (names.includes(method)) throw absent(method);
+      return rpc.call(method, params);
+    },
+    batch: rpc.batch,
+  };
+}
 
 /**
  * A proxy that passes a node's answers on. `bend` sees each with its question and may answer otherwise; what it
@@ -193,7 +220,8 @@ export async function lyingProxy(
       if (lie && 'text' in lie) return lie.text;
       if (!lie) continue;
       delete answer.error;
-      answer.result = lie.result;
+      delete answer.result;
+      Object.assign(answer, lie);
     }
     return JSON.stringify(body.startsWith('[') ? answers : answers[0]);
   };
