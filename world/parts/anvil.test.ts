@@ -46,14 +46,14 @@ test('a stop keeps blocks, receipts and balances; history keeps the state at old
     assert.equal(receipt.blockNumber, '0x2');
     assert.equal((await node.rpc<unknown[]>('trace_block', '0x1')).length, 1);
 
-    const traced = node.rpc('debug_traceTransaction', txs[0], { tracer: 'callTracer' });
-    const atOne = node.rpc('eth_getBalance', node.accounts[1]!.address, '0x1');
+    const traced = () => node.rpc('debug_traceTransaction', txs[0], { tracer: 'callTracer' });
+    const atOne = () => node.rpc('eth_getBalance', node.accounts[1]!.address, '0x1');
     if (history) {
-      assert.equal(((await traced) as { value: string }).value, '0x7');
-      assert.equal(BigInt((await atOne) as string), BigInt(balance as string) - 8n);
+      assert.equal(((await traced()) as { value: string }).value, '0x7');
+      assert.equal(BigInt((await atOne()) as string), BigInt(balance as string) - 8n);
     } else {
-      await assert.rejects(traced, { code: 'RPC_REFUSED' });
-      await assert.rejects(atOne, { code: 'RPC_REFUSED' });
+      await assert.rejects(traced(), { code: 'RPC_REFUSED' });
+      await assert.rejects(atOne(), { code: 'RPC_REFUSED' });
     }
   }
 });
