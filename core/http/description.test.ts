@@ -89,25 +89,15 @@ test('every example is executed as it stands and succeeds', async () => {
   await api.books();
 });
 
+/** Words that some field takes, and words that none should. */
+const word = fc.oneof(
+  fc.constantFrom<unknown>(alice, bob, 'BTC', 'ETH', 'ethereum', 'bitcoin', '1', '0.1', 'house', true, null),
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom('1e5', '-1', '\u0000', '\ud800', '9'.repeat(200), '__proto__'),
+  fc.jsonValue({ maxDepth: 2 }),
+);
+
 test('no JSON makes a POST answer 500, and none that is refused moves the books', async () => {
-  const word = fc.oneof(
-    fc.constantFrom<unknown>(
-      alice,
-      bob,
-      'BTC',
-      'ETH',
-      'ethereum',
-      'bitcoin',
-      '1',
-      '0.1',
-      'house',
-      true,
-      null,
-    ),
-    fc.string({ unit: 'binary', maxLength: 12 }),
-    fc.constantFrom('1e5', '-1', '\u0000', '\ud800', '9'.repeat(200), '__proto__'),
-    fc.jsonValue({ maxDepth: 2 }),
-  );
   const names = ['customer_id', 'asset', 'network', 'destination', 'amount', 'external_id', 'to', 'renew'];
   const shaped = fc.dictionary(fc.constantFrom(...names, 'authorization', 'quote_id'), word);
   const movement = fc.dictionary(
@@ -140,6 +130,44 @@ test('no JSON makes a POST answer 500, and none that is refused moves the books'
   // Random JSON does not spell a destination with a checksum: what it gets through moves nothing.
   assert.equal(await api.books(), before, `${accepted} were accepted`);
 });
+
+test('an example with one field bent is refused or done, never an error of ours', async () => {
+  const examples = operations.flatMap(({ path, operation }) =>
+    examplesIn(operation.requestBody?.content['application/json']).map((example) => ({ path, example })),
+  );
+  let refused = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...examples),
+      fc.nat(),
+      word,
+      async ({ path, example }, where, value) => {
+        const places = leavesOf(example);
+        const place = places[where % places.length] ?? [];
+        const body = JSON.stringify(bent(example, place, value));
+        const answer = await api.call('POST', path.replace('{id}', alice), { body, idempotencyKey: 'bent' });
+        assert.ok(answer.status < 500, `${path} ${body}: ${answer.status}`);
+        if (answer.status >= 400) refused += 1;
+      },
+    ),
+    { numRuns: 400 },
+  );
+  assert.ok(refused > 100);
+  await api.books();
+});
+
+/** Where every value that is no object stands. */
+function leavesOf(value: unknown): string[][] {
+  if (typeof value !== 'object' || value === null) return [[]];
+  return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner).map((path) => [name, ...path]));
+}
+
+function bent(value: unknown, [name, ...rest]: readonly string[], to: unknown): unknown {
+  if (name === undefined) return to;
+  if (Array.isArray(value))
+    return value.map((inner, i) => (String(i) === name ? bent(inner, rest, to) : inner));
+  return { ...(value as object), [name]: bent((value as Record<string, unknown>)[name], rest, to) };
+}
 
 function examplesIn(content: { example?: unknown; examples?: object } | undefined): unknown[] {
   const named = Object.values(content?.examples ?? {}).map((entry) => (entry as { value: unknown }).value);

@@ -72,7 +72,7 @@ function streamRoute(app: Server, deps: HttpDeps): void {
       const from = request.headers['last-event-id'] ?? request.query.after ?? '0';
       const closing = new AbortController();
       open.add(closing);
-      // The answer's close, not the request's: that one closes as soon as it has been read.
+      // The answer's close, not the request's: that one may close as soon as it has been read.
       reply.raw.on('close', () => {
         closing.abort();
         open.delete(closing);
