@@ -22,17 +22,17 @@ export const assetField = printable(200).describe(
 
 export const networkField = printable(64).describe('Network id such as "bitcoin", or its CAIP-2 id');
 
-export const amountField = z
-  .string()
-  .min(1)
-  .max(160)
-  .describe('Decimal string in units of the asset, such as "0.015"');
+/** Any text that is Unicode: half of a surrogate pair has no bytes, so no digest either. */
+const unicode = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => text.isWellFormed(), 'not well-formed Unicode');
 
-export const destinationField = z
-  .string()
-  .min(1)
-  .max(200)
-  .describe('An address of the network; its checksum is verified');
+export const amountField = unicode(160).describe('Decimal string in units of the asset, such as "0.015"');
+
+export const destinationField = unicode(200).describe('An address of the network; its checksum is verified');
 
 /** Text that is stored as it is and never read by this API. */
 export const opaqueText = (max: number) =>
