@@ -143,10 +143,12 @@ for (const [source, absent] of SOURCES) {
     const txId = await rawPayment(a, { to: a.wallet, data, gas: 100_000n }).then((raw) =>
       a.node.rpc<Hex>('eth_sendRawTransaction', raw),
     );
+    // Traced once it is mined: of one that waits the node shows an empty trace.
+    const receipt = await a.client.waitForTransactionReceipt({ hash: txId });
+    assert.equal(receipt.status, 'reverted');
     const trace = JSON.stringify(await a.node.rpc('debug_traceTransaction', txId, { tracer: 'callTracer' }));
     assert.match(trace, new RegExp(address, 'i'), 'the inner payment is in the trace');
     await f.follow();
-    assert.equal((await a.client.getTransactionReceipt({ hash: txId })).status, 'reverted');
     assert.deepEqual(await f.receipts(), []);
   });
 
