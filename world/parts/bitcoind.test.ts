@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startBitcoind } from './bitcoind.ts';
 import { RpcError } from './json-rpc.ts';
+import { coins } from './satoshi.ts';
 
 test('kill -9 keeps what was flushed, a stop keeps all', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-test-'));
@@ -76,4 +77,15 @@ test('a refusal carries the node’s number', async (t) => {
     assert.equal(error.rpcCode, -8);
     return true;
   });
+});
+
+test('a payment with lock time 21, which the wallet chooses by chance, is taken', async (t) => {
+  const node = await startBitcoind();
+  t.after(() => node.stop());
+  const to = await node.walletRpc<string>('miner', 'getnewaddress');
+  const raw = await node.rpc<string>('createrawtransaction', [], { [to]: coins(50_000_000n) }, 21);
+  const funded = await node.walletRpc<{ hex: string }>('miner', 'fundrawtransaction', raw);
+  const signed = await node.walletRpc<{ hex: string }>('miner', 'signrawtransactionwithwallet', funded.hex);
+  const txId = await node.rpc<string>('sendrawtransaction', signed.hex);
+  assert.deepEqual(await node.rpc('getrawmempool'), [txId]);
 });

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callRpc, RpcError } from './json-rpc.ts';
@@ -79,6 +79,12 @@ const MINER = 'miner';
 /** 100 blocks until a block's reward can be spent; the other ten are worth 500 coins. */
 const BLOCKS_DEFAULT = 110;
 const RPC_TIMEOUT_MS = 60_000;
+/**
+ * Bitcoin Knots refuses a transaction with lock time 21 as an overlay protocol's (CAT-21), and the wallet, against
+ * fee sniping, chooses such lock times by chance on a chain this short: a payment would be made and never mined.
+ * In a file, because there another bitcoind passes over a setting that it does not know.
+ */
+const SETTINGS = 'rejectparasites=0\n';
 
 /** Starts a node on loopback with ports of its own. Throws PartError. */
 export async function startBitcoind(options: BitcoindOptions = {}): Promise<Bitcoind> {
@@ -88,6 +94,7 @@ export async function startBitcoind(options: BitcoindOptions = {}): Promise<Bitc
 async function startIn(folder: string, options: BitcoindOptions): Promise<Bitcoind> {
   const program = await provisionBitcoind(options.log ? { log: options.log } : {});
   await mkdir(join(folder, 'data'), { recursive: true });
+  await writeFile(join(folder, 'data', 'bitcoin.conf'), SETTINGS);
   const password = await passwordIn(folder);
   const rpcPort = options.rpcPort ?? (await freePort());
   const p2pPort = options.p2pPort ?? (await freePort());
