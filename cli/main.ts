@@ -8,17 +8,22 @@ import { customerCommands } from './commands/customers.ts';
 import { depositCommands } from './commands/deposits.ts';
 import { eventCommands } from './commands/events.ts';
 import { operationCommands } from './commands/operations.ts';
+import { signerCommands } from './commands/signers.ts';
 import { statusCommand } from './commands/status.ts';
 import { transferCommands } from './commands/transfers.ts';
 import { withdrawalCommands } from './commands/withdrawals.ts';
 import { connect, SaidError, UsageError, type Connection } from './connection.ts';
 import { makeOutput, type Output } from './output.ts';
 
-/** What a command's action gets beside its own arguments. */
-export interface Session extends Connection {
+/** What every command's action gets beside its own arguments. */
+export interface Terminal {
   readonly output: Output;
 }
 
+/** What one that speaks to core gets too. */
+export interface Session extends Terminal, Connection {}
+
+export type OpenTerminal = (command: Command) => Terminal;
 export type OpenSession = (command: Command) => Session;
 
 const HELP = `
@@ -52,13 +57,14 @@ async function run(argv: string[]): Promise<number> {
     .addHelpText('after', HELP)
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride();
-  const open: OpenSession = (command) => {
-    const options = command.optsWithGlobals<{ json?: boolean; url?: string; keyFile?: string }>();
-    return {
-      ...connect(options, process.env, process.cwd()),
-      output: makeOutput(options.json ?? false, (text) => process.stdout.write(text)),
-    };
+  const openTerminal: OpenTerminal = (command) => {
+    const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
+    return { output: makeOutput(json, (text) => process.stdout.write(text)) };
   };
+  const open: OpenSession = (command) => ({
+    ...connect(command.optsWithGlobals(), process.env, process.cwd()),
+    ...openTerminal(command),
+  });
   for (const add of [
     statusCommand,
     assetCommands,
@@ -72,6 +78,7 @@ async function run(argv: string[]): Promise<number> {
   ]) {
     add(program, open);
   }
+  signerCommands(program, openTerminal);
   try {
     await program.parseAsync(argv);
     return 0;

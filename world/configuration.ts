@@ -1,6 +1,9 @@
 import { stringify } from 'smol-toml';
 import { zeroAddress } from 'viem';
 import type { EvmSystem } from '../contracts/deploy.ts';
+import { fromHex } from '../signer/protocol/canonical.ts';
+import type { Manifest } from '../signer/protocol/manifest.ts';
+import { OPERATOR_ORIGIN, OPERATOR_QUORUM } from './people/people.ts';
 
 /** An EVM network of the local system. */
 export interface LocalEvmNetwork {
@@ -141,29 +144,51 @@ export interface SignerPublic {
   readonly evmAddress: string;
 }
 
-/** What every signer pins and core works with: public keys, contracts, and the tokens that may be paid. */
+export interface OperatorPublic {
+  readonly id: string;
+  /** Compressed P-256 point, hex. */
+  readonly passkey: string;
+  /** Ed25519, hex. */
+  readonly commandKey: string;
+  readonly guardian: string;
+}
+
+/**
+ * What every signer pins and core works with: public keys, contracts, the tokens that may be paid, and the people
+ * who may stop and start it.
+ */
 export function walletManifest(
   signers: readonly SignerPublic[],
+  operators: readonly OperatorPublic[],
   system: Pick<LocalSystem, 'bitcoinCaip2' | 'evm'>,
-): object {
+): Manifest {
   return {
-    version: 1,
     epoch: 1,
+    previous: new Uint8Array(32),
     threshold: 2,
     signers: signers.map(({ id, xpub, evmAddress }) => ({ id, xpub, evmAddress })),
+    operators: operators.map(({ id, passkey, commandKey, guardian }) => ({
+      id,
+      passkey: fromHex(passkey),
+      commandKey: fromHex(commandKey),
+      guardian,
+    })),
+    operatorQuorum: OPERATOR_QUORUM,
+    operatorOrigin: OPERATOR_ORIGIN,
+    sentinels: [],
     bitcoin: [
       {
         network: system.bitcoinCaip2,
         chain: 'regtest',
         asset: `${system.bitcoinCaip2}/slip44:1`,
         feeRateMaxSatPerVb: 500,
-        feeMaxSat: '5000000',
+        feeMaxSat: 5_000_000n,
         indexMax: 10_000_000,
       },
     ],
     evm: system.evm.map(({ system: { chainId, vault, tokens } }) => ({
       network: `eip155:${chainId}`,
-      chainId: String(chainId),
+      chainId: BigInt(chainId),
       vault,
       tokens: [
         { asset: `eip155:${chainId}/slip44:60`, token: zeroAddress },

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { Agent, request } from 'node:https';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openSigner, type AskSigner } from '../client/signer.ts';
 import { identityIn, type Identity } from './certificates.ts';
 import type { SignerPublic } from './configuration.ts';
 import type { WorldFolder } from './folder.ts';
@@ -19,15 +19,16 @@ export interface LocalSigner extends SignerPublic {
   readonly process: Supervised;
   /** Its key and journal. */
   readonly dataFolder: string;
-  readonly ask: (method: 'GET' | 'POST', path: string, body?: object) => Promise<Record<string, unknown>>;
+  /** As an operator. */
+  readonly ask: AskSigner;
   /** Opens the sealed key, as operators do after every start. */
   readonly unseal: () => Promise<void>;
 }
 
 export interface LocalSigners {
   readonly all: readonly LocalSigner[];
-  /** Has every signer pin the manifest; the same again changes nothing. */
-  readonly pin: (manifest: object) => Promise<void>;
+  /** Has every signer pin the manifest, signed by operators; the same again changes nothing. */
+  readonly pin: (signed: object) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -40,7 +41,10 @@ const LOOK_EVERY_MS = 1000;
 /** Starts three signers; the first time each makes its key inside itself, sealed under a passphrase of its own. */
 export async function startSigners(options: {
   readonly folder: WorldFolder;
+  /** Core's end of the mutual TLS. */
   readonly client: Identity;
+  /** The operators', in whose place we make keys, pin and unseal. */
+  readonly operators: readonly Identity[];
   readonly ports?: readonly number[] | undefined;
 }): Promise<LocalSigners> {
   const all = await Promise.all(
@@ -51,8 +55,8 @@ export async function startSigners(options: {
   }, LOOK_EVERY_MS);
   return {
     all,
-    pin: async (manifest) => {
-      for (const signer of all) requireOk(signer.id, await signer.ask('POST', '/v1/manifest', { manifest }));
+    pin: async (signed) => {
+      for (const signer of all) requireOk(signer.id, await signer.ask('POST', '/v1/manifest', signed));
     },
     stop: async () => {
       clearInterval(watch);
@@ -63,17 +67,25 @@ export async function startSigners(options: {
 
 async function startSigner(options: {
   readonly folder: WorldFolder;
+  /** Core's end of the mutual TLS. */
   readonly client: Identity;
+  /** The operators', in whose place we make keys, pin and unseal. */
+  readonly operators: readonly Identity[];
   readonly id: string;
   readonly port: number | undefined;
 }): Promise<LocalSigner> {
-  const { folder, client, id } = options;
+  const { folder, client, operators, id } = options;
   const home = folder.at('signers', id);
   const dataFolder = join(home, 'data');
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });
   const server = await identityIn(home, `signer-${id}`);
   const port = options.port ?? (await freePort());
   const configFile = join(home, 'gate.json');
+  const clientCa = join(home, 'clients.pem');
+  const certificates = [client, ...operators].map(({ certificateFile }) =>
+    readFileSync(certificateFile, 'utf8'),
+  );
+  await writeFile(clientCa, certificates.join('\n'));
   const near = (path: string): string => relative(home, path);
   await writeFile(
     configFile,
@@ -83,9 +95,12 @@ async function startSigner(options: {
       tls: {
         key: near(server.keyFile),
         cert: near(server.certificateFile),
-        clientCa: near(client.certificateFile),
+        clientCa: near(clientCa),
       },
-      clients: [client.fingerprint],
+      clients: [
+        { fingerprint: client.fingerprint, role: 'core' },
+        ...operators.map(({ fingerprint }) => ({ fingerprint, role: 'operator' })),
+      ],
       data: near(dataFolder),
     }),
   );
@@ -97,7 +112,9 @@ async function startSigner(options: {
     logFile: folder.at('log', `signer-${id}.log`),
   });
   const url = `https://127.0.0.1:${port}`;
-  const ask = asker(url, server, client);
+  const [operator] = operators;
+  if (!operator) throw new Error('a signer has an operator');
+  const ask = asker(url, server, operator);
   await answering(id, ask);
   const passphrase = await passphraseOf(folder, id);
   const identity = await unsealed(id, ask, passphrase);
@@ -136,33 +153,13 @@ function requireOk(id: string, answer: Record<string, unknown>): Record<string, 
   throw new Error(`Signer ${id}: ${String(answer['code'])} ${String(answer['detail'])}`);
 }
 
-/** Mutual TLS with both ends pinned: the answer comes from this signer's certificate or not at all. */
 function asker(url: string, server: Identity, client: Identity): LocalSigner['ask'] {
-  const agent = new Agent({
-    keepAlive: true,
-    ca: readFileSync(server.certificateFile),
-    cert: readFileSync(client.certificateFile),
-    key: readFileSync(client.keyFile),
-    minVersion: 'TLSv1.3',
+  const text = (path: string): string => readFileSync(path, 'utf8');
+  return openSigner({
+    url,
+    certificate: text(server.certificateFile),
+    client: { certificate: text(client.certificateFile), key: text(client.keyFile) },
   });
-  return (method, path, body) =>
-    new Promise((resolve, reject) => {
-      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-      const outgoing = request(`${url}${path}`, { agent, method, headers }, (response) => {
-        const parts: Buffer[] = [];
-        response.on('data', (part: Buffer) => parts.push(part));
-        response.on('error', reject);
-        response.on('end', () => {
-          try {
-            resolve(JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>);
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
-      outgoing.on('error', reject);
-      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
-    });
 }
 
 async function answering(id: string, ask: LocalSigner['ask']): Promise<void> {

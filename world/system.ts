@@ -16,6 +16,7 @@ import { startAnvil, type Anvil } from './parts/anvil.ts';
 import { startBitcoind, type Bitcoind } from './parts/bitcoind.ts';
 import { startPostgres, type Postgres } from './parts/postgres.ts';
 import { freePort } from './parts/process.ts';
+import { installManifest, makeOperators, publicOperators } from './operators.ts';
 import { startPeople, type People } from './people/people.ts';
 import { startSigners, type LocalSigner } from './signers.ts';
 import { supervise, type Supervised } from './supervisor.ts';
@@ -82,7 +83,13 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const relayerKeyFile = await secretKey(folder, 'relayer.key');
   const client = await identityIn(folder.at('secrets'), 'core');
   say('signers: three processes, each with a key of its own');
-  const signers = await startSigners({ folder, client, ports: previous?.signers.map(({ port }) => port) });
+  const operators = await makeOperators(folder);
+  const signers = await startSigners({
+    folder,
+    client,
+    operators: operators.map((operator) => operator.client),
+    ports: previous?.signers.map(({ port }) => port),
+  });
   onStop(signers.stop);
   say('contracts: registry, deposit factory, vault, Safes, timelock, test tokens');
   const evm: LocalEvm[] = [];
@@ -105,9 +112,10 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
     pollMs: options.pollMs ?? 250,
     stuckAfterMs: options.stuckAfterMs ?? 30_000,
   };
-  const manifest = walletManifest(signers.all, system);
-  await signers.pin(manifest);
-  await writeFile(folder.at('wallet-manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  const introduced = await people.introduce();
+  const manifest = walletManifest(signers.all, publicOperators(operators, introduced), system);
+  const { walletManifestFile: manifestFile } = system;
+  await installManifest({ manifest, manifestFile, people, operators, signers });
   await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
 
   const apiKey = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);
@@ -132,7 +140,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
     evm,
     anvils: nodes.anvils,
     signers: signers.all,
-    people: await people.introduce(),
+    people: introduced,
     processes,
   });
   return { folder, world, ...nodes, people, signers: signers.all, processes, miner, stop };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseManifest, type Manifest } from '../../signer/protocol/manifest.ts';
+import { parseSignedManifest, type Manifest } from '../../signer/protocol/manifest.ts';
 import type { Config, EvmNetwork } from '../config/config.ts';
 
 /** What the pinned manifest says about those who sign. */
@@ -37,7 +37,7 @@ function read(config: Config): Quorum {
   } catch (cause) {
     throw new ManifestError('the wallet manifest cannot be read', { cause });
   }
-  const parsed = parseManifest(json);
+  const parsed = parseSignedManifest(json);
   if (!parsed.ok) throw new ManifestError(`the wallet manifest is malformed: ${parsed.detail}`);
   const manifest: Manifest = parsed.value;
   if (manifest.epoch !== config.epoch) {

@@ -2,17 +2,35 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MalformedError } from '../protocol/canonical.ts';
-import { SIGNER_ID, readList, readNumber, readObject, readText, type TextRule } from '../protocol/json.ts';
+import {
+  SIGNER_ID,
+  readList,
+  readNumber,
+  readObject,
+  readOneOf,
+  readText,
+  type TextRule,
+} from '../protocol/json.ts';
 
 export interface GateConfig {
   readonly signer: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: { readonly key: Buffer; readonly cert: Buffer; readonly clientCa: Buffer };
-  /** SHA-256 of the DER of every client certificate that may ask, lower-case hex. */
-  readonly clients: readonly string[];
+  /** Who may ask, and for what. */
+  readonly clients: readonly GateClient[];
   /** Folder of journal and sealed key; absolute. */
   readonly data: string;
   readonly vaultTimeoutMs: number;
+}
+
+/** `core` proposes payments and passes on what people signed; `operator` keeps the signer itself. */
+export const roles = ['core', 'operator'] as const;
+export type Role = (typeof roles)[number];
+
+export interface GateClient {
+  /** SHA-256 of the DER of the client's certificate, lower-case hex. */
+  readonly fingerprint: string;
+  readonly role: Role;
 }
 
 export class ConfigError extends Error {
@@ -62,10 +80,16 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
       port: readNumber(listen['port'], 'config.listen.port', 65_535),
     },
     tls: { key: file('key'), cert: file('cert'), clientCa: file('clientCa') },
-    clients: readList(config['clients'], 'config.clients', { min: 1, max: 100 }, (item, path) =>
-      readText(item, path, FINGERPRINT),
-    ),
+    clients: readList(config['clients'], 'config.clients', { min: 1, max: 100 }, readClient),
     data: near(readText(config['data'], 'config.data', FILE_NAME)),
     vaultTimeoutMs: timeoutMs,
+  };
+}
+
+function readClient(value: unknown, path: string): GateClient {
+  const client = readObject(value, path, ['fingerprint', 'role']);
+  return {
+    fingerprint: readText(client['fingerprint'], `${path}.fingerprint`, FINGERPRINT),
+    role: readOneOf(client['role'], `${path}.role`, roles),
   };
 }

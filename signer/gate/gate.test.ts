@@ -19,13 +19,22 @@ import {
   type Identity,
 } from '../protocol/messages.ts';
 import { testCertificate, writeFiles, type TestCertificate } from '../test/certificates.ts';
-import { PASSPHRASE, bitcoinRequest, evmRequest, manifestOf, orderJson, payment } from '../test/quorum.ts';
+import {
+  PASSPHRASE,
+  bitcoinRequest,
+  evmRequest,
+  manifestOf,
+  orderJson,
+  payment,
+  signedManifest,
+} from '../test/quorum.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-gate-'));
 mkdirSync(join(folder, 'data'));
 const authority = await testCertificate('authority');
 const server = await testCertificate('signer-a', authority);
 const core = await testCertificate('core', authority);
+const operator = await testCertificate('operator', authority);
 const stranger = await testCertificate('stranger', authority);
 const foreign = await testCertificate('core');
 writeFiles(folder, {
@@ -36,7 +45,10 @@ writeFiles(folder, {
     signer: 'signer-a',
     listen: { host: '127.0.0.1', port: 0 },
     tls: { key: 'gate.key.pem', cert: 'gate.cert.pem', clientCa: 'ca.pem' },
-    clients: [core.fingerprint],
+    clients: [
+      { fingerprint: core.fingerprint, role: 'core' },
+      { fingerprint: operator.fingerprint, role: 'operator' },
+    ],
     data: 'data',
   }),
 });
@@ -151,13 +163,22 @@ test('a key is made, a manifest pinned, orders signed; the wire is what the prot
   const none = await ask(running, '/v1/identity');
   assert.equal((none.body as { code: string }).code, 'NO_KEY');
   const made = parseIdentityAnswer(
-    (await ask(running, '/v1/make-key', { body: { passphrase: PASSPHRASE, epoch: 1, chain: 'test' } })).body,
+    (
+      await ask(running, '/v1/make-key', {
+        body: { passphrase: PASSPHRASE, epoch: 1, chain: 'test' },
+        as: operator,
+      })
+    ).body,
   );
   assert.ok(made.ok && made.value.ok);
   identity = made.value;
   const manifest = manifestOf([identity], 1);
   assert.equal(
-    ((await ask(running, '/v1/manifest', { body: { manifest } })).body as { ok: boolean }).ok,
+    (
+      (await ask(running, '/v1/manifest', { body: signedManifest(manifest), as: operator })).body as {
+        ok: boolean;
+      }
+    ).ok,
     true,
   );
   const status = parseStatusAnswer((await ask(running, '/v1/status')).body);
@@ -171,6 +192,18 @@ test('a key is made, a manifest pinned, orders signed; the wire is what the prot
   }
   const refusal = parseSignAnswer((await ask(running, '/v1/sign', { body: {} })).body);
   assert.ok(refusal.ok && !refusal.value.ok && refusal.value.code === 'MALFORMED');
+});
+
+test('core never unseals, makes keys or pins; an operator never asks for a payment; both pass on a freeze', async () => {
+  for (const path of ['/v1/make-key', '/v1/unseal', '/v1/manifest']) {
+    const { status, body } = await ask(running, path, { body: {} });
+    assert.deepEqual([status, (body as { error: { code: string } }).error.code], [403, 'ROLE_REFUSED']);
+  }
+  assert.equal((await ask(running, '/v1/sign', { body: {}, as: operator })).status, 403);
+  for (const as of [core, operator]) {
+    const answer = await ask(running, '/v1/freeze', { body: {}, as });
+    assert.equal((answer.body as { code: string }).code, 'MALFORMED');
+  }
 });
 
 /** The process has the real clock. */
@@ -216,7 +249,7 @@ test('killed at any moment of signing: after the restart the same request gives 
   const body = bitcoinRequest(manifest, parts);
   const journal = join(folder, 'data', 'journal.jsonl');
   const entries = (): number => readFileSync(journal, 'utf8').split('"kind":"bitcoin-pay"').length - 1;
-  const unseal = async () => ask(running, '/v1/unseal', { body: { passphrase: PASSPHRASE } });
+  const unseal = async () => ask(running, '/v1/unseal', { body: { passphrase: PASSPHRASE }, as: operator });
   for (const delayMs of [2, 12, 25, 60]) {
     await unseal();
     const lost = ask(running, '/v1/sign', { body }).catch(() => undefined);

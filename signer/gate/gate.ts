@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { REQUEST_BYTES_MAX, type Call } from '../protocol/messages.ts';
-import type { GateConfig } from './config.ts';
+import { roles, type GateClient, type GateConfig, type Role } from './config.ts';
 import { GateError, startVaultProcess, type VaultProcess } from './vault-process.ts';
 
 export interface Gate {
@@ -21,16 +21,23 @@ export interface Gate {
 interface Route {
   readonly method: 'GET' | 'POST';
   readonly call: Call | 'livez';
+  readonly roles: readonly Role[];
 }
 
+const EVERYBODY: readonly Role[] = roles;
+const OPERATORS: readonly Role[] = ['operator'];
+
+/** Core never unseals, makes keys or pins; operators never ask for a payment. Documents carry their own authority. */
 const routes: Readonly<Record<string, Route>> = {
-  '/livez': { method: 'GET', call: 'livez' },
-  '/v1/identity': { method: 'GET', call: 'identity' },
-  '/v1/status': { method: 'GET', call: 'status' },
-  '/v1/make-key': { method: 'POST', call: 'make-key' },
-  '/v1/unseal': { method: 'POST', call: 'unseal' },
-  '/v1/manifest': { method: 'POST', call: 'manifest' },
-  '/v1/sign': { method: 'POST', call: 'sign' },
+  '/livez': { method: 'GET', call: 'livez', roles: EVERYBODY },
+  '/v1/identity': { method: 'GET', call: 'identity', roles: EVERYBODY },
+  '/v1/status': { method: 'GET', call: 'status', roles: EVERYBODY },
+  '/v1/make-key': { method: 'POST', call: 'make-key', roles: OPERATORS },
+  '/v1/unseal': { method: 'POST', call: 'unseal', roles: OPERATORS },
+  '/v1/manifest': { method: 'POST', call: 'manifest', roles: OPERATORS },
+  '/v1/freeze': { method: 'POST', call: 'freeze', roles: EVERYBODY },
+  '/v1/unfreeze': { method: 'POST', call: 'unfreeze', roles: EVERYBODY },
+  '/v1/sign': { method: 'POST', call: 'sign', roles: ['core'] },
 };
 
 const CONNECTIONS_MAX = 64;
@@ -92,7 +99,7 @@ function makeServer({ tls, clients, signer }: GateConfig, vault: VaultProcess): 
 }
 
 interface Context {
-  readonly clients: readonly string[];
+  readonly clients: readonly GateClient[];
   readonly signer: string;
   readonly vault: VaultProcess;
 }
@@ -100,8 +107,10 @@ interface Context {
 async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
   const path = request.url ?? '';
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (!isPinned(request, context.clients)) return fail(response, 403, 'CLIENT_NOT_PINNED');
+  const client = clientOf(request, context.clients);
+  if (client === undefined) return fail(response, 403, 'CLIENT_NOT_PINNED');
   if (route === undefined) return fail(response, 404, 'NOT_FOUND');
+  if (!route.roles.includes(client.role)) return fail(response, 403, 'ROLE_REFUSED');
   if (route.method !== request.method) return fail(response, 405, 'METHOD_NOT_ALLOWED');
   if (route.call === 'livez') return send(response, 200, { ok: true, signer: context.signer });
   let body: unknown = {};
@@ -120,12 +129,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   }
 }
 
-function isPinned({ socket }: IncomingMessage, clients: readonly string[]): boolean {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return false;
+/** Whose certificate it is; nobody's unless TLS has authorised it. */
+function clientOf({ socket }: IncomingMessage, clients: readonly GateClient[]): GateClient | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const { fingerprint256 } = socket.getPeerCertificate();
-  return (
-    typeof fingerprint256 === 'string' && clients.includes(fingerprint256.replaceAll(':', '').toLowerCase())
-  );
+  if (typeof fingerprint256 !== 'string') return undefined;
+  const asked = fingerprint256.replaceAll(':', '').toLowerCase();
+  return clients.find(({ fingerprint }) => fingerprint === asked);
 }
 
 /** The whole body as text, or undefined when it is larger than a signer reads. */

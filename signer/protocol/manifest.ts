@@ -1,71 +1,28 @@
-/** The manifest: what a signer is pinned to for one epoch. */
-import { MalformedError, U64_MAX, parsing, type Parsed } from './canonical.ts';
+/** The manifest, `portcullis/manifest/1`: what every zone is pinned to for one epoch, signed by operators. */
+import { MalformedError, parsing, toHex, type Parsed } from './canonical.ts';
 import {
-  ASSET,
-  NETWORK,
-  SIGNER_ID,
-  readDecimal,
-  readList,
-  readNumber,
-  readObject,
-  readOneOf,
-  readText,
-  type TextRule,
-} from './json.ts';
+  bytesField,
+  documentOf,
+  list,
+  oneOf,
+  record,
+  textField,
+  u32Field,
+  u64Field,
+  u8Field,
+  type RecordOf,
+} from './document.ts';
+import { ASSET, NETWORK, SIGNER_ID, type TextRule } from './json.ts';
+import { readSigned } from './signatures.ts';
 
 export const bitcoinChains = ['main', 'test', 'regtest'] as const;
 export type BitcoinChain = (typeof bitcoinChains)[number];
-
-export interface ManifestSigner {
-  readonly id: string;
-  /** Extended public key of the account m/48'/coin'/epoch'/2' (`xpub…`, on test chains `tpub…`). */
-  readonly xpub: string;
-  /** EIP-55. */
-  readonly evmAddress: string;
-}
-
-export interface ManifestBitcoin {
-  /** CAIP-2. */
-  readonly network: string;
-  readonly chain: BitcoinChain;
-  /** CAIP-19. */
-  readonly asset: string;
-  readonly feeRateMaxSatPerVb: number;
-  /** Satoshi, decimal string. */
-  readonly feeMaxSat: string;
-  /** The highest index of either branch that is ever signed for. */
-  readonly indexMax: number;
-}
-
-export interface ManifestEvm {
-  /** CAIP-2. */
-  readonly network: string;
-  /** Decimal string. */
-  readonly chainId: string;
-  /** EIP-55 address of the HotVault. */
-  readonly vault: string;
-  readonly tokens: readonly {
-    /** CAIP-19. */
-    readonly asset: string;
-    /** EIP-55; the zero address is the chain's own coin. */
-    readonly token: string;
-  }[];
-  readonly deadlineMaxSeconds: number;
-}
-
-export interface Manifest {
-  readonly version: 1;
-  readonly epoch: number;
-  readonly threshold: number;
-  readonly signers: readonly ManifestSigner[];
-  readonly bitcoin: readonly ManifestBitcoin[];
-  readonly evm: readonly ManifestEvm[];
-}
 
 /** Hardened derivation has 31 bits. */
 export const EPOCH_MAX = 2 ** 31 - 1;
 /** Script limits of P2WSH multisig are 20 keys; five signers are more than any deployment here has. */
 const SIGNERS_MAX = 15;
+const OPERATORS_MAX = 64;
 const NETWORKS_MAX = 64;
 const TOKENS_MAX = 256;
 /** No fee rate ever seen on a main chain for an hour is above this (satoshi per virtual byte). */
@@ -74,106 +31,159 @@ const DAY_SECONDS = 86_400;
 
 export const XPUB: TextRule = { lengthMax: 112, pattern: /^[xt]pub[1-9A-HJ-NP-Za-km-z]{100,108}$/ };
 export const EVM_ADDRESS: TextRule = { lengthMax: 42, pattern: /^0x[0-9a-fA-F]{40}$/ };
+/** Scheme, host and port as a browser writes them; plain HTTP only on the machine itself. */
+const ORIGIN: TextRule = {
+  lengthMax: 200,
+  pattern: /^(https:\/\/[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?|http:\/\/localhost:[0-9]{1,5})$/,
+};
 
-/** Reads a manifest strictly; ids, networks, assets and tokens may not repeat. */
-export function parseManifest(value: unknown): Parsed<Manifest> {
-  return parsing(() => readManifest(value));
-}
+const idField = textField(SIGNER_ID);
+const networkField = textField(NETWORK);
+const assetField = textField(ASSET);
+const evmAddressField = textField(EVM_ADDRESS);
 
-/** As parseManifest, inside a larger reader: throws MalformedError. */
-export function readManifest(value: unknown): Manifest {
-  const fields = ['version', 'epoch', 'threshold', 'signers', 'bitcoin', 'evm'];
-  const object = readObject(value, 'manifest', fields);
-  if (object['version'] !== 1) throw new MalformedError('manifest.version: 1 expected');
-  const signers = readList(object['signers'], 'manifest.signers', { min: 1, max: SIGNERS_MAX }, readSigner);
-  const bitcoin = readList(object['bitcoin'], 'manifest.bitcoin', { min: 0, max: NETWORKS_MAX }, readBitcoin);
-  const evm = readList(object['evm'], 'manifest.evm', { min: 0, max: NETWORKS_MAX }, readEvm);
-  const threshold = readNumber(object['threshold'], 'manifest.threshold', signers.length);
-  if (threshold < 1) throw new MalformedError('manifest.threshold: at least 1');
+const signerField = record({
+  id: idField,
+  /** Extended public key of the account m/48'/coin'/epoch'/2' (`xpub…`, on test chains `tpub…`). */
+  xpub: textField(XPUB),
+  /** EIP-55. */
+  evmAddress: evmAddressField,
+});
+
+/** One person: three keys for three kinds of act, so that none of them does for another. */
+const operatorField = record({
+  id: idField,
+  /** Passkey, for approving and loosening: the compressed point of a P-256 key. */
+  passkey: bytesField(33),
+  /** Ed25519, for freezing and tightening from a terminal. */
+  commandKey: bytesField(32),
+  /** EIP-55; guardian of the vaults. */
+  guardian: evmAddressField,
+});
+
+const sentinelField = record({
+  id: idField,
+  /** Ed25519. */
+  key: bytesField(32),
+});
+
+const bitcoinField = record({
+  /** CAIP-2. */
+  network: networkField,
+  chain: oneOf<BitcoinChain>({ main: 1, test: 2, regtest: 3 }),
+  /** CAIP-19. */
+  asset: assetField,
+  feeRateMaxSatPerVb: u32Field(FEE_RATE_MAX),
+  /** Satoshi. */
+  feeMaxSat: u64Field,
+  /** The highest index of either branch that is ever signed for. */
+  indexMax: u32Field(2 ** 31 - 1),
+});
+
+const evmField = record({
+  /** CAIP-2. */
+  network: networkField,
+  chainId: u64Field,
+  /** EIP-55 address of the HotVault. */
+  vault: evmAddressField,
+  tokens: list(
+    record({
+      /** CAIP-19. */
+      asset: assetField,
+      /** EIP-55; the zero address is the chain's own coin. */
+      token: evmAddressField,
+    }),
+    { min: 1, max: TOKENS_MAX },
+  ),
+  deadlineMaxSeconds: u32Field(30 * DAY_SECONDS),
+});
+
+const shape = {
+  epoch: u32Field(EPOCH_MAX),
+  /** Digest of the manifest of the epoch before; zero for the first. */
+  previous: bytesField(32),
+  /** Signatures that a payment needs. */
+  threshold: u8Field(SIGNERS_MAX),
+  signers: list(signerField, { min: 1, max: SIGNERS_MAX }),
+  operators: list(operatorField, { min: 1, max: OPERATORS_MAX }),
+  /** Distinct operators that loosening needs. */
+  operatorQuorum: u8Field(OPERATORS_MAX),
+  /** Where operators use their passkeys: a page that the command line serves, never core. */
+  operatorOrigin: textField(ORIGIN),
+  sentinels: list(sentinelField, { max: 8 }),
+  bitcoin: list(bitcoinField, { max: NETWORKS_MAX }),
+  evm: list(evmField, { max: NETWORKS_MAX }),
+};
+
+export type Manifest = RecordOf<typeof shape>;
+export type ManifestOperator = Manifest['operators'][number];
+export type ManifestBitcoin = Manifest['bitcoin'][number];
+export type ManifestEvm = Manifest['evm'][number];
+
+export const manifestDocument = documentOf('portcullis/manifest/1', shape, checkManifest);
+
+/** The manifest in its signed form; whoever relies on it has its signatures checked, or its digest compared. */
+export const parseSignedManifest = (value: unknown): Parsed<Manifest> =>
+  parsing(() => manifestDocument.fromJson(readSigned(value, 'manifest').document, 'manifest'));
+
+/** The relying party of operators' passkeys: the host of their origin. */
+export const operatorRpId = ({ operatorOrigin }: Manifest): string => new URL(operatorOrigin).hostname;
+
+/** Ids, keys, networks and assets may not repeat, and every quorum can be met. */
+function checkManifest(manifest: Manifest): void {
+  const { threshold, signers, operators, operatorQuorum, sentinels, bitcoin, evm } = manifest;
+  if (threshold < 1 || threshold > signers.length)
+    throw new MalformedError('manifest.threshold: from 1 to the signers');
+  if (operatorQuorum < 1 || operatorQuorum > operators.length)
+    throw new MalformedError('manifest.operatorQuorum: from 1 to the operators');
   distinct(
-    'signer ids',
-    signers.map((signer) => signer.id),
+    'names',
+    [...signers, ...operators, ...sentinels].map(({ id }) => id),
   );
   distinct(
     'xpubs',
-    signers.map((signer) => signer.xpub),
+    signers.map(({ xpub }) => xpub),
   );
   distinct(
     'EVM addresses',
-    signers.map((signer) => signer.evmAddress.toLowerCase()),
+    [...signers.map(({ evmAddress }) => evmAddress), ...operators.map(({ guardian }) => guardian)].map(
+      (address) => address.toLowerCase(),
+    ),
+  );
+  distinct(
+    'passkeys',
+    operators.map(({ passkey }) => toHex(passkey)),
+  );
+  distinct(
+    'command keys',
+    [...operators.map(({ commandKey }) => commandKey), ...sentinels.map(({ key }) => key)].map(toHex),
   );
   distinct(
     'networks',
-    [...bitcoin, ...evm].map((entry) => entry.network),
+    [...bitcoin, ...evm].map(({ network }) => network),
   );
   distinct(
     'chain ids',
-    evm.map((entry) => entry.chainId),
+    evm.map(({ chainId }) => chainId.toString()),
   );
   distinct(
     'assets',
-    [...bitcoin, ...evm.flatMap((entry) => entry.tokens)].map((entry) => entry.asset),
+    [...bitcoin, ...evm.flatMap(({ tokens }) => tokens)].map(({ asset }) => asset),
   );
-  const epoch = readNumber(object['epoch'], 'manifest.epoch', EPOCH_MAX);
-  return { version: 1, epoch, threshold, signers, bitcoin, evm };
+  for (const { network, asset } of bitcoin) ownAsset(network, asset);
+  for (const { network, chainId, tokens } of evm) {
+    if (network !== `eip155:${chainId}`)
+      throw new MalformedError(`manifest.evm: ${network} is not ${chainId}`);
+    for (const { asset } of tokens) ownAsset(network, asset);
+    distinct(
+      'tokens of a network',
+      tokens.map(({ token }) => token.toLowerCase()),
+    );
+  }
 }
 
-function readSigner(value: unknown, path: string): ManifestSigner {
-  const signer = readObject(value, path, ['id', 'xpub', 'evmAddress']);
-  return {
-    id: readText(signer['id'], `${path}.id`, SIGNER_ID),
-    xpub: readText(signer['xpub'], `${path}.xpub`, XPUB),
-    evmAddress: readText(signer['evmAddress'], `${path}.evmAddress`, EVM_ADDRESS),
-  };
-}
-
-function readBitcoin(value: unknown, path: string): ManifestBitcoin {
-  const fields = ['network', 'chain', 'asset', 'feeRateMaxSatPerVb', 'feeMaxSat', 'indexMax'];
-  const entry = readObject(value, path, fields);
-  const network = readText(entry['network'], `${path}.network`, NETWORK);
-  return {
-    network,
-    chain: readOneOf(entry['chain'], `${path}.chain`, bitcoinChains),
-    asset: assetOf(entry['asset'], `${path}.asset`, network),
-    feeRateMaxSatPerVb: readNumber(entry['feeRateMaxSatPerVb'], `${path}.feeRateMaxSatPerVb`, FEE_RATE_MAX),
-    feeMaxSat: readDecimal(entry['feeMaxSat'], `${path}.feeMaxSat`, U64_MAX).toString(),
-    indexMax: readNumber(entry['indexMax'], `${path}.indexMax`, 2 ** 31 - 1),
-  };
-}
-
-function readEvm(value: unknown, path: string): ManifestEvm {
-  const entry = readObject(value, path, ['network', 'chainId', 'vault', 'tokens', 'deadlineMaxSeconds']);
-  const network = readText(entry['network'], `${path}.network`, NETWORK);
-  const chainId = readDecimal(entry['chainId'], `${path}.chainId`, U64_MAX).toString();
-  if (network !== `eip155:${chainId}`) throw new MalformedError(`${path}.network: not the chain id`);
-  const tokens = readList(entry['tokens'], `${path}.tokens`, { min: 1, max: TOKENS_MAX }, (item, at) => {
-    const token = readObject(item, at, ['asset', 'token']);
-    return {
-      asset: assetOf(token['asset'], `${at}.asset`, network),
-      token: readText(token['token'], `${at}.token`, EVM_ADDRESS),
-    };
-  });
-  distinct(
-    'tokens of a network',
-    tokens.map((token) => token.token.toLowerCase()),
-  );
-  return {
-    network,
-    chainId,
-    vault: readText(entry['vault'], `${path}.vault`, EVM_ADDRESS),
-    tokens,
-    deadlineMaxSeconds: readNumber(
-      entry['deadlineMaxSeconds'],
-      `${path}.deadlineMaxSeconds`,
-      30 * DAY_SECONDS,
-    ),
-  };
-}
-
-function assetOf(value: unknown, path: string, network: string): string {
-  const asset = readText(value, path, ASSET);
-  if (!asset.startsWith(`${network}/`)) throw new MalformedError(`${path}: an asset of another network`);
-  return asset;
+function ownAsset(network: string, asset: string): void {
+  if (!asset.startsWith(`${network}/`)) throw new MalformedError(`manifest: ${asset} is of another network`);
 }
 
 function distinct(what: string, values: readonly string[]): void {

@@ -118,7 +118,16 @@ test('answers: signed, refused, identity, status; and none that says too much or
   assert.ok(!parseSignAnswer({ ...good, ok: 1 }).ok);
   assert.ok(!parseSignAnswer({ ...good, signature: '0x00' }).ok);
   assert.ok(!parseSignAnswer({ ...good, journal: { ...head, hash: head.hash.toUpperCase() } }).ok);
-  const status = { ok: true, signer: 'signer-a', sealed: false, journal: head, ready: true };
+  const freeze = { id: 'ab'.repeat(16), scope: 'everything', by: 'alice', reason: 'a theft' };
+  const status = {
+    ok: true,
+    signer: 'signer-a',
+    sealed: false,
+    journal: head,
+    ready: true,
+    freezes: [freeze],
+  };
+  assert.ok(!parseStatusAnswer({ ...status, freezes: [{ ...freeze, scope: 'all' }] }).ok);
   assert.deepEqual(parseStatusAnswer(status), { ok: true, value: status });
   assert.ok(!parseStatusAnswer({ ...status, ready: 'yes' }).ok);
 });

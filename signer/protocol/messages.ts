@@ -13,7 +13,8 @@ import {
   readText,
   type TextRule,
 } from './json.ts';
-import { EPOCH_MAX, EVM_ADDRESS, XPUB, readManifest, type Manifest } from './manifest.ts';
+import { FREEZES_MAX, SCOPE } from './freeze.ts';
+import { EPOCH_MAX, EVM_ADDRESS, XPUB } from './manifest.ts';
 import { readOrder, type Order, type OrderJson } from './order.ts';
 import { refusalCodes, type RefusalCode } from './refusals.ts';
 
@@ -133,6 +134,15 @@ export interface Status {
   readonly journal: JournalHead;
   /** Unsealed and pinned: requests to sign are decided. */
   readonly ready: boolean;
+  readonly freezes: readonly StandingFreeze[];
+}
+
+export interface StandingFreeze {
+  /** Lower-case hex, 16 bytes. */
+  readonly id: string;
+  readonly scope: string;
+  readonly by: string;
+  readonly reason: string;
 }
 
 export interface MakeKeyRequest {
@@ -143,7 +153,16 @@ export interface MakeKeyRequest {
 }
 
 /** Calls of the pipe between gate and vault. */
-export const calls = ['identity', 'status', 'unseal', 'make-key', 'manifest', 'sign'] as const;
+export const calls = [
+  'identity',
+  'status',
+  'unseal',
+  'make-key',
+  'manifest',
+  'freeze',
+  'unfreeze',
+  'sign',
+] as const;
 export type Call = (typeof calls)[number];
 
 export function parseSignRequest(value: unknown): Parsed<Pay> {
@@ -167,10 +186,6 @@ export function parseMakeKey(value: unknown): Parsed<MakeKeyRequest> {
       chain: readOneOf(request['chain'], 'request.chain', ['main', 'test'] as const),
     };
   });
-}
-
-export function parseManifestRequest(value: unknown): Parsed<Manifest> {
-  return parsing(() => readManifest(readObject(value, 'request', ['manifest'])['manifest']));
 }
 
 /** Reads what a signer answered to a sign request. */
@@ -221,7 +236,7 @@ export function parseIdentityAnswer(value: unknown): Parsed<IdentityAnswer> {
 export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
   return parsing(() => {
     if (isRefusal(value)) return readRefused(value);
-    const answer = readObject(value, 'answer', ['ok', 'signer', 'sealed', 'journal', 'ready']);
+    const answer = readObject(value, 'answer', ['ok', 'signer', 'sealed', 'journal', 'ready', 'freezes']);
     affirmed(answer['ok']);
     return {
       ok: true,
@@ -229,8 +244,20 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
       sealed: readBoolean(answer['sealed'], 'answer.sealed'),
       journal: readHead(answer['journal']),
       ready: readBoolean(answer['ready'], 'answer.ready'),
+      freezes: readList(answer['freezes'], 'answer.freezes', { min: 0, max: FREEZES_MAX }, readStanding),
     };
   });
+}
+
+function readStanding(value: unknown, path: string): StandingFreeze {
+  const freeze = readObject(value, path, ['id', 'scope', 'by', 'reason']);
+  const id: TextRule = { lengthMax: 32, pattern: /^[0-9a-f]{32}$/ };
+  return {
+    id: readText(freeze['id'], `${path}.id`, id),
+    scope: readText(freeze['scope'], `${path}.scope`, SCOPE),
+    by: readText(freeze['by'], `${path}.by`, SIGNER_ID),
+    reason: readText(freeze['reason'], `${path}.reason`, DETAIL),
+  };
 }
 
 function readBitcoinPay(value: unknown): BitcoinPay {

@@ -13,6 +13,16 @@ export const refusals = Object.freeze({
   NO_MANIFEST: 'no manifest is pinned',
   MANIFEST_PINNED: 'another manifest is pinned already',
   MANIFEST_REFUSED: 'the manifest contradicts itself or this signer',
+  // Documents
+  NOT_IN_ROSTER: 'the manifest’s roster does not name whoever signed',
+  SUSPENDED: 'a quorum has suspended whoever signed',
+  SIGNATURE_REFUSED: 'a signature is missing, of the wrong kind or over something else',
+  ASSERTION_REFUSED: 'a passkey’s assertion does not stand for this document',
+  QUORUM_MISSING: 'fewer operators signed than loosening needs',
+  SCOPE_UNKNOWN: 'the manifest has no such scope to freeze',
+  FREEZE_LIFTED: 'a quorum has lifted this very freeze',
+  DOCUMENT_STALE: 'the document is too old, or too far ahead, by the own clock',
+  FROZEN: 'a freeze stands over this payment',
   CLOCK_BACKWARDS: 'the clock stands before the last journal entry',
   // Binding
   WRONG_EPOCH: 'the epoch is not the pinned one',

@@ -92,7 +92,7 @@ test('any payment: the own digest is viem’s', () => {
         );
         const request = evmRequest({ deadline: `${deadline}`, generation: `${generation}`, orders });
         const own = payDigest({
-          chainId: String(chainId),
+          chainId: BigInt(chainId),
           vault: VAULT,
           token: NATIVE,
           deadline,

@@ -8,7 +8,16 @@ import { deployHotVault } from '../../contracts/deploy.ts';
 import { connectEvm, transact } from '../../contracts/rpc.ts';
 import { testAnvil } from '../../world/testing.ts';
 import type { Identity } from '../protocol/messages.ts';
-import { NATIVE, call, evmRequest, makeQuorum, manifestOf, orderJson, signed } from './quorum.ts';
+import {
+  NATIVE,
+  call,
+  evmRequest,
+  makeQuorum,
+  manifestOf,
+  orderJson,
+  signed,
+  signedManifest,
+} from './quorum.ts';
 
 const quorum = makeQuorum({ pin: false });
 const { vaults, clock } = quorum;
@@ -33,7 +42,7 @@ test('a batch of ether is paid by two signatures, by each pair, and never again'
     caps: [{ token: zeroAddress, capUnits: 10n ** 18n }],
   });
   const manifest = manifestOf(identities, 2, vault);
-  for (const one of vaults) assert.ok(call(one, 'manifest', { manifest }).ok);
+  for (const one of vaults) assert.ok(call(one, 'manifest', signedManifest(manifest)).ok);
   await node.rpc('anvil_setBalance', vault, '0xde0b6b3a7640000');
   const { timestamp } = await client.getBlock();
   clock.nowMs = Number(timestamp) * 1000;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { BIP32Factory, type BIP32Interface } from 'bip32';
 import * as bitcoin from 'bitcoinjs-lib';
 import * as ecc from 'tiny-secp256k1';
-import type { Manifest } from '../protocol/manifest.ts';
+import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import type {
   BitcoinPayRequest,
   Call,
@@ -18,8 +18,10 @@ import type {
   Refused,
   Signed,
 } from '../protocol/messages.ts';
+import type { Json } from '../protocol/document.ts';
 import type { OrderJson } from '../protocol/order.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
+import { ORIGIN, person, signedBy, type Person } from './people.ts';
 
 export const PASSPHRASE = 'correct horse battery staple';
 export const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
@@ -37,6 +39,8 @@ bitcoin.initEccLib(ecc);
 
 export interface Quorum {
   readonly manifest: Manifest;
+  readonly operators: readonly Person[];
+  readonly sentinel: Person;
   readonly vaults: readonly Vault[];
   readonly folders: readonly string[];
   readonly clock: { nowMs: number };
@@ -69,13 +73,27 @@ export function makeQuorum(options: { signers?: number; threshold?: number; pin?
     return identity as unknown as Identity;
   });
   const manifest = manifestOf(identities, threshold);
-  if (pin) for (const vault of vaults) assert.ok(call(vault, 'manifest', { manifest }).ok);
+  if (pin) for (const vault of vaults) assert.ok(call(vault, 'manifest', signedManifest(manifest)).ok);
   const close = (): void => {
     for (const vault of vaults) vault.close();
     rmSync(root, { recursive: true });
   };
-  return { manifest, vaults, folders, clock, reopen: open, close };
+  return { manifest, operators, sentinel, vaults, folders, clock, reopen: open, close };
 }
+
+/** Three people, two of whom loosen; one with a passkey that counts. */
+const operators = ['alice', 'bob', 'carol'].map((id, i) =>
+  person(id, `0x${'0'.repeat(39)}${i + 1}`, i === 0 ? 0 : undefined),
+);
+const sentinel = person('watch-1', `0x${'0'.repeat(39)}9`);
+
+/** Signed by the passkeys of its quorum. */
+export const signedManifest = (manifest: Manifest): { document: Json; signatures: Json } =>
+  signedBy(
+    manifestDocument,
+    manifest,
+    operators.slice(0, 2).map(({ byPasskey }) => byPasskey),
+  );
 
 export function manifestOf(
   identities: readonly Identity[],
@@ -84,7 +102,7 @@ export function manifestOf(
 ): Manifest {
   const evm = (network: string): Manifest['evm'][number] => ({
     network,
-    chainId: network.slice('eip155:'.length),
+    chainId: BigInt(network.slice('eip155:'.length)),
     vault,
     tokens: [
       { asset: `${network}/slip44:60`, token: NATIVE },
@@ -97,14 +115,18 @@ export function manifestOf(
     chain,
     asset: `${network}/slip44:1`,
     feeRateMaxSatPerVb: 200,
-    feeMaxSat: '500000',
+    feeMaxSat: 500_000n,
     indexMax: 100_000,
   });
   return {
-    version: 1,
     epoch: 1,
+    previous: new Uint8Array(32),
     threshold,
     signers: identities.map(({ signer, xpub, evmAddress }) => ({ id: signer, xpub, evmAddress })),
+    operators: operators.map(({ entry }) => entry),
+    operatorQuorum: 2,
+    operatorOrigin: ORIGIN,
+    sentinels: [{ id: sentinel.id, key: sentinel.entry.commandKey }],
     bitcoin: [coin(REGTEST, 'regtest'), coin(TESTNET, 'test')],
     evm: [evm(EVM), evm(EVM2)],
   };

@@ -2,6 +2,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { toHex } from '../protocol/canonical.ts';
 import type { ManifestBitcoin } from '../protocol/manifest.ts';
+import { checkNotFrozen } from './freezes.ts';
 import type { BitcoinPay } from '../protocol/messages.ts';
 import type { Order } from '../protocol/order.ts';
 import { P2WSH_DUST_LIMIT, bitcoinScript } from './addresses.ts';
@@ -42,6 +43,8 @@ export function decideBitcoinPay(
 ): Decision<BitcoinDecision> {
   const { epoch, nowMs } = rules;
   const { network: place, asset } = rules.entry;
+  const frozen = checkNotFrozen(memory.freezes, { network: place, asset });
+  if (frozen !== undefined) return frozen;
   const orders = checkOrders(request.orders, { place, epoch, asset, nowMs, amountMax: AMOUNT_MAX }, memory);
   if (!orders.ok) return orders;
   const decoded = decodeTransaction(request.psbt);
@@ -163,7 +166,7 @@ function checkFee(transaction: UnsignedTransaction, { entry, threshold }: Bitcoi
   if (fee < 0n) return refuse('OUTPUTS_EXCEED_INPUTS', `by ${-fee} sat`);
   const size = virtualSize(transaction, threshold);
   if (size === undefined) return refuse('TX_TOO_LARGE', `${transaction.inputs.length} inputs`);
-  if (fee > BigInt(entry.feeMaxSat)) return refuse('FEE_TOO_HIGH', `${fee} sat, at most ${entry.feeMaxSat}`);
+  if (fee > entry.feeMaxSat) return refuse('FEE_TOO_HIGH', `${fee} sat, at most ${entry.feeMaxSat}`);
   if (fee > BigInt(entry.feeRateMaxSatPerVb) * BigInt(size)) {
     return refuse(
       'FEE_RATE_TOO_HIGH',

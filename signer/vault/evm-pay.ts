@@ -7,6 +7,7 @@ import type { EvmPay } from '../protocol/messages.ts';
 import { evmAddressHex } from './addresses.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
+import { checkNotFrozen } from './freezes.ts';
 import { payEntry, type Memory, type PayEntry } from './memory.ts';
 import { checkOrders, signedBefore } from './orders.ts';
 
@@ -35,6 +36,8 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   if (request.vault !== entry.vault) return refuse('WRONG_VAULT', `not ${entry.vault}`);
   const token = entry.tokens.find((candidate) => candidate.token === request.token);
   if (token === undefined) return refuse('UNKNOWN_TOKEN', request.token);
+  const frozen = checkNotFrozen(memory.freezes, { network: entry.network, asset: token.asset });
+  if (frozen !== undefined) return frozen;
   const place = `${entry.network} ${entry.vault}`;
   const bounds = { place, epoch, asset: token.asset, nowMs, amountMax: AMOUNT_MAX };
   const orders = checkOrders(request.orders, bounds, memory);
@@ -76,7 +79,7 @@ export function signEvmPay(digest: Uint8Array, privateKey: Uint8Array): string {
 
 /** EIP-712 digest of a Pay of the HotVault (docs/decisions/0001). */
 export function payDigest(pay: {
-  chainId: string;
+  chainId: bigint;
   vault: string;
   token: string;
   deadline: bigint;
@@ -89,7 +92,7 @@ export function payDigest(pay: {
       hashText(DOMAIN_TYPE),
       hashText('Portcullis HotVault'),
       hashText('1'),
-      u256(BigInt(pay.chainId)),
+      u256(pay.chainId),
       addressWord(pay.vault),
     ]),
   );

@@ -1,12 +1,38 @@
 /** Whether a manifest agrees with itself and with this signer's own key, before it is pinned. */
 import type { HDKey } from '@scure/bip32';
-import { toHex } from '../protocol/canonical.ts';
-import type { Manifest } from '../protocol/manifest.ts';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { compareBytes, toHex } from '../protocol/canonical.ts';
+import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import type { SignedJson } from '../protocol/signatures.ts';
 import { evmAddressHex } from './addresses.ts';
-import { refuse, type Refusal } from './decision.ts';
+import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { parseXpub, type PublicKeyRecord } from './key.ts';
+import { checkQuorum, emptyRoster } from './roster.ts';
 
-export function checkManifest(manifest: Manifest, own: PublicKeyRecord): Refusal | undefined {
+/**
+ * The manifest to pin; nothing when it is the pinned one. Its own operators sign it: that they are the right ones
+ * is what people compare, by its digest, at the ceremony.
+ */
+export function decideManifest(
+  { document, signatures }: SignedJson,
+  { pinned, own }: { pinned: Manifest | undefined; own: PublicKeyRecord },
+): Decision<Manifest | undefined> {
+  const parsed = manifestDocument.parse(document);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const manifest = parsed.value;
+  const digest = manifestDocument.digest(manifest, sha256);
+  if (pinned !== undefined) {
+    return compareBytes(manifestDocument.digest(pinned, sha256), digest) === 0
+      ? accept(undefined)
+      : refuse('MANIFEST_PINNED', `epoch ${pinned.epoch}`);
+  }
+  const bent = checkManifest(manifest, own);
+  if (bent !== undefined) return bent;
+  const quorum = checkQuorum(signatures, { digest, manifest, roster: emptyRoster() });
+  return quorum.ok ? accept(manifest) : quorum;
+}
+
+function checkManifest(manifest: Manifest, own: PublicKeyRecord): Refusal | undefined {
   const bent = (detail: string): Refusal => refuse('MANIFEST_REFUSED', detail);
   if (manifest.epoch !== own.epoch) return bent(`epoch ${manifest.epoch}, the key is of ${own.epoch}`);
   const self = manifest.signers.find((signer) => signer.id === own.signer);

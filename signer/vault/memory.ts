@@ -1,7 +1,11 @@
 /** What a signer remembers, rebuilt from its journal alone. */
 import { MalformedError } from '../protocol/canonical.ts';
 import { readList, readObject, readText, type TextRule } from '../protocol/json.ts';
-import { readManifest, type Manifest } from '../protocol/manifest.ts';
+import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
+import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import { readSigned, type SignedJson } from '../protocol/signatures.ts';
+import { emptyFreezes, rememberFreeze, rememberUnfreeze, type FreezeMemory } from './freezes.ts';
+import { countersIn, emptyRoster, rememberCounters, type RosterMemory } from './roster.ts';
 
 /** A transaction that was signed for some orders; on EVM it has no inputs and `id` is the signed digest. */
 export interface Attempt {
@@ -20,6 +24,8 @@ export interface OrderMemory {
 
 export interface Memory {
   manifest: Manifest | undefined;
+  readonly roster: RosterMemory;
+  readonly freezes: FreezeMemory;
   /** SHA-256 of the sealed key file that belongs to this journal. */
   sealedKeyHash: string | undefined;
   readonly orders: Map<bigint, OrderMemory>;
@@ -42,7 +48,14 @@ export interface PayEntry {
 }
 
 export function emptyMemory(): Memory {
-  return { manifest: undefined, sealedKeyHash: undefined, orders: new Map(), attempts: new Map() };
+  return {
+    manifest: undefined,
+    roster: emptyRoster(),
+    freezes: emptyFreezes(),
+    sealedKeyHash: undefined,
+    orders: new Map(),
+    attempts: new Map(),
+  };
 }
 
 export function payEntry(options: {
@@ -69,8 +82,17 @@ export function remember(memory: Memory, kind: string, body: unknown): void {
       );
       return;
     case 'manifest':
-      memory.manifest = readManifest(readObject(body, 'body', ['manifest'])['manifest']);
+      rememberManifest(memory, readSigned(body, kind));
       return;
+    case 'freeze':
+      rememberFreeze(memory.freezes, freezeDocument.fromJson(readSigned(body, kind).document, kind));
+      return;
+    case 'unfreeze': {
+      const { document, signatures } = readSigned(body, kind);
+      rememberUnfreeze(memory, unfreezeDocument.fromJson(document, kind));
+      rememberCounters(memory.roster, countersIn(signatures));
+      return;
+    }
     case 'bitcoin-pay':
     case 'evm-pay':
       rememberPay(memory, body);
@@ -96,6 +118,11 @@ const HASH: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
 const OUTPOINT: TextRule = { lengthMax: 75, pattern: /^[0-9a-f]{64}:[0-9]{1,10}$/ };
 const PLACE: TextRule = { lengthMax: 90, pattern: /^[!-~]+( 0x[0-9a-fA-F]{40})?$/ };
 const NUMBER: TextRule = { lengthMax: 20, pattern: /^(0|[1-9][0-9]*)$/ };
+
+function rememberManifest(memory: Memory, { document, signatures }: SignedJson): void {
+  memory.manifest = manifestDocument.fromJson(document, 'manifest');
+  rememberCounters(memory.roster, countersIn(signatures));
+}
 
 function rememberPay(memory: Memory, body: unknown): void {
   const entry = readObject(body, 'body', ['place', 'id', 'inputs', 'orders', 'details']);

@@ -8,7 +8,6 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
 import {
   parseMakeKey,
-  parseManifestRequest,
   parsePassphrase,
   parseSignRequest,
   calls,
@@ -18,6 +17,10 @@ import {
   type SignAnswer,
   type Status,
 } from '../protocol/messages.ts';
+import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
+import { manifestDocument } from '../protocol/manifest.ts';
+import type { Json } from '../protocol/document.ts';
+import { parseSigned, signaturesToJson, type DocumentSignature } from '../protocol/signatures.ts';
 import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
 import { decideBitcoinPay, signBitcoinPay } from './bitcoin-pay.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
@@ -25,7 +28,8 @@ import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import { VaultFault } from './fault.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { formatSealedKey, makeKey, parseSealedKey, unsealKey, type OpenKey, type SealedKey } from './key.ts';
-import { checkManifest, manifestAccounts } from './manifest-check.ts';
+import { decideFreeze, decideUnfreeze } from './freezes.ts';
+import { decideManifest, manifestAccounts } from './manifest-check.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
 import { openRefusalLog, type RefusalLog } from './refusal-log.ts';
 
@@ -94,6 +98,8 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   'make-key': make,
   unseal,
   manifest: pinManifest,
+  freeze,
+  unfreeze,
   sign,
 };
 
@@ -158,23 +164,57 @@ function unseal(state: State, body: unknown): Decision<Identity> {
 }
 
 function pinManifest(state: State, body: unknown): Decision<Answer> {
-  const parsed = parseManifestRequest(body);
+  const parsed = parseSigned(body);
   if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
   if (state.sealed === undefined) return missingKey(state);
-  const { memory, journal, context } = state;
-  const manifest = parsed.value;
-  const done = { ok: true, signer: context.signer } as const;
-  if (memory.manifest !== undefined) {
-    return JSON.stringify(memory.manifest) === JSON.stringify(manifest)
-      ? accept({ ...done, journal: journal.head() })
-      : refuse('MANIFEST_PINNED', `epoch ${memory.manifest.epoch}`);
+  const { memory } = state;
+  const decision = decideManifest(parsed.value, { pinned: memory.manifest, own: state.sealed.identity });
+  if (!decision.ok) return decision;
+  if (decision.value !== undefined) {
+    journalDocument(state, 'manifest', manifestDocument.toJson(decision.value), parsed.value.signatures);
+    state.wallet = walletOf(memory);
   }
-  const bent = checkManifest(manifest, state.sealed.identity);
-  if (bent !== undefined) return bent;
-  journal.append('manifest', { manifest });
-  state.wallet = walletOf(memory);
-  return accept({ ...done, journal: journal.head() });
+  return done(state);
 }
+
+function freeze(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { memory, context } = state;
+  if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const rules = { ...memory, manifest: memory.manifest, nowMs: context.nowMs() };
+  const decision = decideFreeze(parsed.value, rules);
+  if (!decision.ok) return decision;
+  if (decision.value !== undefined)
+    journalDocument(state, 'freeze', freezeDocument.toJson(decision.value), parsed.value.signatures);
+  return done(state);
+}
+
+function unfreeze(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { memory, context } = state;
+  if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const rules = { ...memory, manifest: memory.manifest, nowMs: context.nowMs() };
+  const decision = decideUnfreeze(parsed.value, rules);
+  if (!decision.ok) return decision;
+  if (decision.value !== undefined)
+    journalDocument(state, 'unfreeze', unfreezeDocument.toJson(decision.value), parsed.value.signatures);
+  return done(state);
+}
+
+/** As it was signed, so that whoever reads the journal can check it again. */
+function journalDocument(
+  { journal }: State,
+  kind: 'manifest' | 'freeze' | 'unfreeze',
+  document: Json,
+  signatures: readonly DocumentSignature[],
+): void {
+  journal.append(kind, { document, signatures: signaturesToJson(signatures) });
+}
+
+const done = ({ context, journal }: State): Decision<Answer> =>
+  accept({ ok: true, signer: context.signer, journal: journal.head() });
 
 function identity({ sealed, open, context }: State): Decision<Identity> {
   if (sealed === undefined) return refuse('NO_KEY', 'make one first');
@@ -185,7 +225,8 @@ function identity({ sealed, open, context }: State): Decision<Identity> {
 function status({ open, memory, journal, context }: State): Status {
   const sealed = open === undefined;
   const ready = !sealed && memory.manifest !== undefined;
-  return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready };
+  const freezes = [...memory.freezes.standing].map(([id, standing]) => ({ id, ...standing }));
+  return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready, freezes };
 }
 
 function missingKey({ sealed, memory }: State): Refusal {

@@ -3,15 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HDKey } from '@scure/bip32';
-import { bytesToHex, type Hex } from 'viem';
+import { bytesToHex, type Address, type Hex } from 'viem';
 import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
 import { connectEvm, transact } from '../../contracts/rpc.ts';
 import { executeSafe } from '../../contracts/safe.ts';
-import type { Office, PeopleAnswer, PeopleRequest, PublicPeople } from './people.ts';
+import { openAuthenticator, type Authenticator } from './authenticator.ts';
+import {
+  OPERATORS,
+  OPERATOR_ORIGIN,
+  OPERATOR_QUORUM,
+  type Office,
+  type PeopleAnswer,
+  type PeopleRequest,
+  type PublicPeople,
+  type SignatureJson,
+} from './people.ts';
 
 interface Keys {
   readonly offices: Readonly<Record<Office, readonly Hex[]>>;
   readonly guardians: readonly Hex[];
+  /** Of the operators, in their order. */
+  readonly passkeys: readonly Hex[];
   /** Seeds of the three cold devices. */
   readonly devices: readonly Hex[];
 }
@@ -41,10 +53,23 @@ async function answer(request: PeopleRequest): Promise<PeopleAnswer> {
   }
 }
 
-async function carryOut(request: PeopleRequest): Promise<PublicPeople | Hex> {
+async function carryOut(request: PeopleRequest): Promise<PublicPeople | Hex | SignatureJson[]> {
   switch (request.do) {
     case 'introduce':
       return introduce();
+    case 'approve':
+      return operators()
+        .slice(0, OPERATOR_QUORUM)
+        .map(({ id, authenticator }) => {
+          const assertion = authenticator.assert(Buffer.from(request.digest, 'hex'), OPERATOR_ORIGIN);
+          return {
+            kind: 'passkey',
+            by: id,
+            authenticatorData: assertion.authenticatorData.toString('hex'),
+            clientData: assertion.clientData.toString('hex'),
+            signature: assertion.signature.toString('hex'),
+          };
+        });
     case 'execute': {
       const client = await connectEvm(request.rpcUrl, request.chainId);
       const owners = keys.offices[request.office].map((key) => privateKeyToAccount(key));
@@ -69,6 +94,11 @@ function introduce(): PublicPeople {
   return {
     safes: { cold: office('cold'), operators: office('operators'), owner: office('owner') },
     guardians: keys.guardians.map((key) => privateKeyToAccount(key).address),
+    operators: operators().map(({ id, authenticator, guardian }) => ({
+      id,
+      passkey: authenticator.publicKey.toString('hex'),
+      guardian,
+    })),
     coldDescriptor: coldDescriptor(),
   };
 }
@@ -84,6 +114,20 @@ function coldDescriptor(): string {
   return `wsh(sortedmulti(2,${origins.join(',')}))`;
 }
 
+interface Operator {
+  readonly id: string;
+  readonly authenticator: Authenticator;
+  readonly guardian: Address;
+}
+
+function operators(): Operator[] {
+  return OPERATORS.map((id, i) => ({
+    id,
+    authenticator: openAuthenticator(Buffer.from(keys.passkeys[i]?.slice(2) ?? '', 'hex')),
+    guardian: privateKeyToAccount(keys.guardians[i] ?? '0x').address,
+  }));
+}
+
 function firstOf(accounts: readonly PrivateKeyAccount[]): PrivateKeyAccount {
   const [first] = accounts;
   if (!first) throw new Error('nobody holds this office');
@@ -96,7 +140,8 @@ function keysIn(path: string): Keys {
   const fresh = (count: number): Hex[] => Array.from({ length: count }, () => bytesToHex(randomBytes(32)));
   const made: Keys = {
     offices: { cold: fresh(3), operators: fresh(3), owner: fresh(3) },
-    guardians: fresh(2),
+    guardians: fresh(OPERATORS.length),
+    passkeys: fresh(OPERATORS.length),
     devices: fresh(3),
   };
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

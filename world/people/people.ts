@@ -3,6 +3,12 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Address, Hex } from 'viem';
 
+/** Each is operator and guardian; any two of them loosen. */
+export const OPERATORS = ['alice', 'bob', 'carol'] as const;
+export const OPERATOR_QUORUM = 2;
+/** Where operators use their passkeys: what the command line serves. */
+export const OPERATOR_ORIGIN = 'http://localhost:7391';
+
 /** The three groups whose quorum a Safe stands for. */
 export type Office = 'cold' | 'operators' | 'owner';
 
@@ -12,6 +18,12 @@ export interface PublicPeople {
     Record<Office, { readonly owners: readonly Address[]; readonly threshold: number }>
   >;
   readonly guardians: readonly Address[];
+  readonly operators: readonly {
+    readonly id: string;
+    /** Compressed P-256 point, hex. */
+    readonly passkey: string;
+    readonly guardian: Address;
+  }[];
   /** Cold Bitcoin wallet: sortedmulti over three devices, receive and change branch. */
   readonly coldDescriptor: string;
 }
@@ -28,6 +40,8 @@ export type PeopleRequest =
       readonly to: Address;
       readonly data: Hex;
     }
+  /** A quorum of operators approves a document by its digest, hex. */
+  | { readonly do: 'approve'; readonly digest: string }
   /** A guardian acts alone from his own funded account. */
   | {
       readonly do: 'guard';
@@ -37,6 +51,15 @@ export type PeopleRequest =
       readonly data: Hex;
     };
 
+/** A passkey's assertion as it stands under a document. */
+export interface SignatureJson {
+  readonly kind: 'passkey';
+  readonly by: string;
+  readonly authenticatorData: string;
+  readonly clientData: string;
+  readonly signature: string;
+}
+
 export type PeopleAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly message: string };
@@ -44,6 +67,7 @@ export type PeopleAnswer =
 export interface People {
   readonly pid: number;
   readonly introduce: () => Promise<PublicPeople>;
+  readonly approve: (digest: Uint8Array) => Promise<readonly SignatureJson[]>;
   readonly execute: (request: Omit<Extract<PeopleRequest, { do: 'execute' }>, 'do'>) => Promise<Hex>;
   readonly guard: (request: Omit<Extract<PeopleRequest, { do: 'guard' }>, 'do'>) => Promise<Hex>;
   readonly stop: () => Promise<void>;
@@ -51,7 +75,7 @@ export interface People {
 
 /**
  * Starts the one process that stands for people: it makes and keeps the keys of COLD, OPERATORS, OWNER and the
- * guardians, and the cold Bitcoin devices. It listens nowhere; only whoever started it can speak to it, over the
+ * guardians, the operators' passkeys, and the cold Bitcoin devices. It listens nowhere; only whoever started it can speak to it, over the
  * pipe between them.
  */
 export async function startPeople(keyFile: string): Promise<People> {
@@ -66,6 +90,8 @@ export async function startPeople(keyFile: string): Promise<People> {
   return {
     pid,
     introduce: async () => (await ask({ do: 'introduce' })) as PublicPeople,
+    approve: async (digest) =>
+      (await ask({ do: 'approve', digest: Buffer.from(digest).toString('hex') })) as SignatureJson[],
     execute: async (request) => (await ask({ do: 'execute', ...request })) as Hex,
     guard: async (request) => (await ask({ do: 'guard', ...request })) as Hex,
     stop: async () => {

@@ -11,6 +11,7 @@ import { networks, payments } from 'bitcoinjs-lib';
 import * as fc from 'fast-check';
 import * as ecc from 'tiny-secp256k1';
 import type { BitcoinNetwork, Config } from '../../config/config.ts';
+import { testManifestText } from '../../../world/testing-manifest.ts';
 import { curve, nativeCurveMissing, slowTweakAdd } from './curve.ts';
 import { deriveAgain, deriveChecked, deriveScript, openWallet, WalletError } from './derive.ts';
 import { walletOf } from './wallet-of.ts';
@@ -101,7 +102,6 @@ test('the wallet of a configuration is read from its manifest, and must be of it
   const caip2 = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
   const keys = accounts('test', 3);
   const manifest = {
-    version: 1,
     epoch: 4,
     threshold: 2,
     signers: keys.map((key, i) => ({
@@ -125,7 +125,7 @@ test('the wallet of a configuration is read from its manifest, and must be of it
   const config = (epoch: number) => ({ epoch, walletManifestFile }) as Config;
   const network = (chain: 'regtest' | 'test') => ({ id: 'bitcoin', caip2, chain }) as BitcoinNetwork;
   assert.throws(() => walletOf(config(4), network('regtest')), WalletError);
-  writeFileSync(walletManifestFile, JSON.stringify(manifest));
+  writeFileSync(walletManifestFile, testManifestText(manifest));
   const read = config(4);
   const wallet = walletOf(read, network('regtest'));
   assert.equal(wallet, walletOf(read, network('regtest')), 'read once');
@@ -133,6 +133,6 @@ test('the wallet of a configuration is read from its manifest, and must be of it
   assert.equal(deriveScript(wallet, 0, 9).address, deriveScript(own, 0, 9).address);
   assert.throws(() => walletOf(config(5), network('regtest')), WalletError);
   assert.throws(() => walletOf(config(4), network('test')), WalletError);
-  writeFileSync(walletManifestFile, JSON.stringify({ ...manifest, extra: 1 }));
+  writeFileSync(walletManifestFile, testManifestText({ ...manifest, extra: 1 }));
   assert.throws(() => walletOf(config(4), network('regtest')), WalletError);
 });

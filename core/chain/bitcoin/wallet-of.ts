@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseManifest } from '../../../signer/protocol/manifest.ts';
+import { parseSignedManifest } from '../../../signer/protocol/manifest.ts';
 import type { BitcoinNetwork, Config } from '../../config/config.ts';
 import { openWallet, WalletError, type BitcoinWallet } from './derive.ts';
 
@@ -24,7 +24,7 @@ function read(config: Config, network: BitcoinNetwork): BitcoinWallet {
   } catch (cause) {
     throw new WalletError(`the wallet manifest ${config.walletManifestFile} cannot be read`, { cause });
   }
-  const parsed = parseManifest(json);
+  const parsed = parseSignedManifest(json);
   if (!parsed.ok) throw new WalletError(`the wallet manifest is malformed: ${parsed.detail}`);
   const manifest = parsed.value;
   if (manifest.epoch !== config.epoch) {

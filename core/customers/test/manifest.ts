@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { HDKey } from '@scure/bip32';
+import { testManifestText } from '../../../world/testing-manifest.ts';
 
 /** Three signers whose public keys a wallet of a test is made of. */
 export function manifestFile(t: TestContext): string {
@@ -25,7 +26,6 @@ export function manifestFile(t: TestContext): string {
     indexMax: 1_000_000,
   };
   const file = join(folder, 'manifest.json');
-  const manifest = { version: 1, epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] };
-  writeFileSync(file, JSON.stringify(manifest));
+  writeFileSync(file, testManifestText({ epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] }));
   return file;
 }

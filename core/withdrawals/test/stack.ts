@@ -14,7 +14,8 @@ import { identityIn } from '../../../world/certificates.ts';
 import { localConfiguration, walletManifest, type LocalEvmNetwork } from '../../../world/configuration.ts';
 import { deployLocalEvm } from '../../../world/evm-network.ts';
 import { takeFolder, type WorldFolder } from '../../../world/folder.ts';
-import { startPeople } from '../../../world/people/people.ts';
+import { installManifest, makeOperators, publicOperators } from '../../../world/operators.ts';
+import { startPeople, type People } from '../../../world/people/people.ts';
 import type { Anvil } from '../../../world/parts/anvil.ts';
 import type { Bitcoind } from '../../../world/parts/bitcoind.ts';
 import { startSigners, type LocalSigners } from '../../../world/signers.ts';
@@ -73,12 +74,15 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   scope.after(async () => rmSync(path, { recursive: true, force: true }));
   const [database, node] = await Promise.all([testDatabase(scope), testBitcoind(scope)]);
   const client = await identityIn(folder.at('secrets'), 'core');
-  const signers = await startSigners({ folder, client });
+  const people = await startPeople(folder.at('people.json'));
+  scope.after(people.stop);
+  const operators = await makeOperators(folder);
+  const signers = await startSigners({ folder, client, operators: operators.map((one) => one.client) });
   scope.after(signers.stop);
   const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
   const relayerKeyFile = folder.at('secrets', 'relayer.key');
   writeFileSync(relayerKeyFile, relayerKey);
-  const relay = { relayerKeyFile, folder, signers };
+  const relay = { relayerKeyFile, folder, signers, people };
   const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
   const system = {
     bitcoinNodeUrl: node.url,
@@ -91,9 +95,10 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
     pollMs: 50,
     stuckAfterMs: 3_600_000,
   };
-  const manifest = walletManifest(signers.all, system);
-  await signers.pin(manifest);
-  writeFileSync(system.walletManifestFile, JSON.stringify(manifest));
+  const introduced = publicOperators(operators, await people.introduce());
+  const manifest = walletManifest(signers.all, introduced, system);
+  const manifestFile = system.walletManifestFile;
+  await installManifest({ manifest, manifestFile, people, operators, signers });
   const configFile = folder.at('portcullis.toml');
   writeFileSync(configFile, tuned(localConfiguration(system), options));
   const config = parseConfig(readFileSync(configFile, 'utf8'));
@@ -121,14 +126,17 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
 
 async function startEvm(
   scope: TestScope,
-  { relayerKeyFile, folder, signers }: { relayerKeyFile: string; folder: WorldFolder; signers: LocalSigners },
+  {
+    relayerKeyFile,
+    folder,
+    signers,
+    people,
+  }: { relayerKeyFile: string; folder: WorldFolder; signers: LocalSigners; people: People },
 ): Promise<{ anvil: Anvil; evm: LocalEvmNetwork[] }> {
   const anvil = await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 });
   mkdirSync(folder.at('anvil'));
-  const people = await startPeople(folder.at('people.json'));
   const parts = { id: 'ethereum', anvil, folder, people, signers: signers.all, relayerKeyFile };
   const made = await deployLocalEvm(parts);
-  await people.stop();
   return { anvil, evm: [{ ...made, name: 'Ethereum', relayerKeyFile }] };
 }
 

@@ -1,0 +1,95 @@
+/** Signatures under a document: who, with which of their keys, over the document's digest. */
+import { fromHex, parsing, toHex, type Parsed } from './canonical.ts';
+import type { Json } from './document.ts';
+import { SIGNER_ID, readHex, readList, readObject, readOneOf, readText, type TextRule } from './json.ts';
+
+/** Ed25519 (RFC 8032) over the 32 bytes of the digest. */
+export interface KeySignature {
+  readonly kind: 'key';
+  readonly by: string;
+  /** 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** A passkey's assertion whose challenge is the digest (WebAuthn level 3, section 7.2). */
+export interface PasskeyAssertion {
+  readonly kind: 'passkey';
+  readonly by: string;
+  readonly authenticatorData: Uint8Array;
+  /** The bytes that were hashed, not parsed and written again. */
+  readonly clientData: Uint8Array;
+  /** ES256, DER. */
+  readonly signature: Uint8Array;
+}
+
+export type DocumentSignature = KeySignature | PasskeyAssertion;
+
+/** A document on the wire; the document itself is read by its own type. */
+export interface SignedJson {
+  readonly document: unknown;
+  readonly signatures: readonly DocumentSignature[];
+}
+
+const SIGNATURES_MAX = 64;
+/** 37 bytes and, seldom, extensions. */
+const AUTHENTICATOR_DATA_MAX = 1024;
+const CLIENT_DATA_MAX = 2048;
+/** Two integers of 33 bytes with their headers. */
+const DER_MAX = 72;
+
+export function parseSigned(value: unknown): Parsed<SignedJson> {
+  return parsing(() => readSigned(value, 'signed'));
+}
+
+/** As parseSigned, inside a larger reader: throws MalformedError. */
+export function readSigned(value: unknown, path: string): SignedJson {
+  const { document, signatures } = readObject(value, path, ['document', 'signatures']);
+  return {
+    document,
+    signatures: readList(signatures, `${path}.signatures`, { min: 1, max: SIGNATURES_MAX }, readSignature),
+  };
+}
+
+function readSignature(value: unknown, path: string): DocumentSignature {
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+  if (readOneOf(kind, `${path}.kind`, ['key', 'passkey'] as const) === 'key') {
+    const { by, signature } = readObject(value, path, ['kind', 'by', 'signature']);
+    return {
+      kind: 'key',
+      by: readText(by, `${path}.by`, SIGNER_ID),
+      signature: readHex(signature, `${path}.signature`, 64),
+    };
+  }
+  const fields = ['kind', 'by', 'authenticatorData', 'clientData', 'signature'];
+  const assertion = readObject(value, path, fields);
+  return {
+    kind: 'passkey',
+    by: readText(assertion['by'], `${path}.by`, SIGNER_ID),
+    authenticatorData: readBytes(
+      assertion['authenticatorData'],
+      `${path}.authenticatorData`,
+      AUTHENTICATOR_DATA_MAX,
+    ),
+    clientData: readBytes(assertion['clientData'], `${path}.clientData`, CLIENT_DATA_MAX),
+    signature: readBytes(assertion['signature'], `${path}.signature`, DER_MAX),
+  };
+}
+
+export const signaturesToJson = (signatures: readonly DocumentSignature[]): Json =>
+  signatures.map((one) =>
+    one.kind === 'key'
+      ? { kind: one.kind, by: one.by, signature: toHex(one.signature) }
+      : {
+          kind: one.kind,
+          by: one.by,
+          authenticatorData: toHex(one.authenticatorData),
+          clientData: toHex(one.clientData),
+          signature: toHex(one.signature),
+        },
+  );
+
+/** Lower-case hex of 1 to `max` bytes. */
+function readBytes(value: unknown, path: string, max: number): Uint8Array {
+  const rule: TextRule = { lengthMax: 2 * max, pattern: /^([0-9a-f]{2})+$/ };
+  return fromHex(readText(value, path, rule));
+}

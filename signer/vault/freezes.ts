@@ -1,0 +1,125 @@
+/** Freezes: one person stops a scope at once, a quorum starts it again (threats: items 3 and 7). */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { toHex } from '../protocol/canonical.ts';
+import {
+  EVERYTHING,
+  freezeDocument,
+  isInScope,
+  unfreezeDocument,
+  type Freeze,
+  type Unfreeze,
+} from '../protocol/freeze.ts';
+import type { Manifest } from '../protocol/manifest.ts';
+import type { SignedJson } from '../protocol/signatures.ts';
+import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import { checkOne, checkQuorum, type RosterMemory } from './roster.ts';
+
+export interface FreezeMemory {
+  /** Standing freezes by their id in hex. */
+  readonly standing: Map<string, { readonly scope: string; readonly by: string; readonly reason: string }>;
+  /** Ids that were lifted, taken before or not: none of them takes effect any more. */
+  readonly lifted: Set<string>;
+}
+
+export const emptyFreezes = (): FreezeMemory => ({ standing: new Map(), lifted: new Set() });
+
+interface Rules {
+  readonly manifest: Manifest;
+  readonly freezes: FreezeMemory;
+  readonly roster: RosterMemory;
+  readonly nowMs: number;
+}
+
+/** A document that was kept back cannot stop payments on a day of somebody's choice. */
+const AGE_MAX_SECONDS = 600n;
+const AHEAD_MAX_SECONDS = 120n;
+/** Long enough to gather people, short enough that a forgotten one is worthless. */
+const UNFREEZE_AHEAD_MAX_SECONDS = 7n * 86_400n;
+
+/** The freeze to journal; nothing when it stands already. */
+export function decideFreeze(signed: SignedJson, rules: Rules): Decision<Freeze | undefined> {
+  const parsed = freezeDocument.parse(signed.document);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const freeze = parsed.value;
+  const { manifest, freezes, roster, nowMs } = rules;
+  if (freeze.epoch !== manifest.epoch) return refuse('WRONG_EPOCH', `the pinned epoch is ${manifest.epoch}`);
+  if (!knownScopes(manifest).has(freeze.scope)) return refuse('SCOPE_UNKNOWN', freeze.scope);
+  const digest = freezeDocument.digest(freeze, sha256);
+  const one = checkOne(signed.signatures, { by: freeze.by, digest, manifest, roster });
+  if (!one.ok) return one;
+  const id = toHex(freeze.id);
+  if (freezes.lifted.has(id)) return refuse('FREEZE_LIFTED', id);
+  // Again, or again by the same person for the same scope: nobody fills the journal with it.
+  const stands = [...freezes.standing.values()].some(
+    ({ by, scope }) => by === freeze.by && scope === freeze.scope,
+  );
+  if (freezes.standing.has(id) || stands) return accept(undefined);
+  const now = BigInt(nowMs) / 1000n;
+  if (freeze.issuedAt + AGE_MAX_SECONDS < now || freeze.issuedAt > now + AHEAD_MAX_SECONDS)
+    return refuse('DOCUMENT_STALE', `issued at ${freeze.issuedAt}, it is ${now}`);
+  return accept(freeze);
+}
+
+/** The unfreeze to journal; nothing when all of it holds already. */
+export function decideUnfreeze(signed: SignedJson, rules: Rules): Decision<Unfreeze | undefined> {
+  const parsed = unfreezeDocument.parse(signed.document);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const unfreeze = parsed.value;
+  const { manifest, freezes, roster, nowMs } = rules;
+  if (unfreeze.epoch !== manifest.epoch)
+    return refuse('WRONG_EPOCH', `the pinned epoch is ${manifest.epoch}`);
+  const known = new Set([...manifest.operators, ...manifest.sentinels].map(({ id }) => id));
+  const stranger = [...unfreeze.suspend, ...unfreeze.restore].find((id) => !known.has(id));
+  if (stranger !== undefined) return refuse('NOT_IN_ROSTER', stranger);
+  if (holdsAlready(unfreeze, freezes, roster)) return accept(undefined);
+  const now = BigInt(nowMs) / 1000n;
+  if (unfreeze.expiry <= now || unfreeze.expiry > now + UNFREEZE_AHEAD_MAX_SECONDS)
+    return refuse('DOCUMENT_STALE', `expires at ${unfreeze.expiry}, it is ${now}`);
+  const digest = unfreezeDocument.digest(unfreeze, sha256);
+  const quorum = checkQuorum(signed.signatures, { digest, manifest, roster });
+  return quorum.ok ? accept(unfreeze) : quorum;
+}
+
+/** FROZEN when any standing freeze stops payments of this asset. */
+export function checkNotFrozen(
+  { standing }: FreezeMemory,
+  payment: { network: string; asset: string },
+): Refusal | undefined {
+  for (const [id, { scope, by, reason }] of standing) {
+    if (isInScope(scope, payment)) return refuse('FROZEN', `${scope}, by ${by} (${id}): ${reason}`);
+  }
+  return undefined;
+}
+
+export function rememberFreeze(memory: FreezeMemory, { id, scope, by, reason }: Freeze): void {
+  if (!memory.lifted.has(toHex(id))) memory.standing.set(toHex(id), { scope, by, reason });
+}
+
+export function rememberUnfreeze(
+  { freezes, roster }: { freezes: FreezeMemory; roster: RosterMemory },
+  unfreeze: Unfreeze,
+): void {
+  for (const bytes of unfreeze.freezes) {
+    freezes.standing.delete(toHex(bytes));
+    freezes.lifted.add(toHex(bytes));
+  }
+  for (const id of unfreeze.suspend) roster.suspended.add(id);
+  for (const id of unfreeze.restore) roster.suspended.delete(id);
+}
+
+function holdsAlready(
+  { freezes: ids, suspend, restore }: Unfreeze,
+  { lifted }: FreezeMemory,
+  { suspended }: RosterMemory,
+): boolean {
+  return (
+    ids.every((id) => lifted.has(toHex(id))) &&
+    suspend.every((id) => suspended.has(id)) &&
+    restore.every((id) => !suspended.has(id))
+  );
+}
+
+function knownScopes({ bitcoin, evm }: Manifest): Set<string> {
+  const assets = [...bitcoin, ...evm.flatMap(({ tokens }) => tokens)].map(({ asset }) => asset);
+  return new Set([EVERYTHING, ...[...bitcoin, ...evm].map(({ network }) => network), ...assets]);
+}

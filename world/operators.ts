@@ -1,0 +1,83 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { makeCommandKey, writeKit } from '../cli/operator-kit.ts';
+import { manifestDocument, type Manifest } from '../signer/protocol/manifest.ts';
+import { identityIn, type Identity } from './certificates.ts';
+import type { OperatorPublic } from './configuration.ts';
+import type { WorldFolder } from './folder.ts';
+import { OPERATORS, type People, type PublicPeople } from './people/people.ts';
+import type { LocalSigner, LocalSigners } from './signers.ts';
+
+export interface LocalOperator {
+  readonly id: (typeof OPERATORS)[number];
+  /** The kit for the command line; its passphrase lies beside it, because this is a rehearsal. */
+  readonly folder: string;
+  readonly passphraseFile: string;
+  readonly commandKey: string;
+  /** The operator's end of the mutual TLS with the signers. */
+  readonly client: Identity;
+}
+
+/** Makes each operator's command key and certificate the first time. */
+export async function makeOperators(folder: WorldFolder): Promise<LocalOperator[]> {
+  const made: LocalOperator[] = [];
+  for (const id of OPERATORS) {
+    const home = folder.at('operators', id);
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    const passphraseFile = join(home, 'passphrase');
+    if (!existsSync(passphraseFile))
+      writeFileSync(passphraseFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    const commandKey = makeCommandKey(home, { id, passphrase: readFileSync(passphraseFile, 'utf8') });
+    const client = await identityIn(home, 'client');
+    made.push({ id, folder: home, passphraseFile, commandKey, client });
+  }
+  return made;
+}
+
+/** The operators as the manifest names them. */
+export const publicOperators = (
+  operators: readonly LocalOperator[],
+  people: PublicPeople,
+): OperatorPublic[] =>
+  people.operators.map((person) => {
+    const operator = operators.find(({ id }) => id === person.id);
+    if (!operator) throw new Error(`${person.id} is no operator`);
+    return { ...person, commandKey: operator.commandKey };
+  });
+
+/** Has the operators sign the manifest, every signer pin it, and every kit know where the signers are. */
+export async function installManifest(parts: {
+  readonly manifest: Manifest;
+  readonly manifestFile: string;
+  readonly people: People;
+  readonly operators: readonly LocalOperator[];
+  readonly signers: LocalSigners;
+}): Promise<void> {
+  const { manifest, manifestFile, people, operators, signers } = parts;
+  const digest = manifestDocument.digest(manifest, (bytes) => createHash('sha256').update(bytes).digest());
+  const signed = { document: manifestDocument.toJson(manifest), signatures: await people.approve(digest) };
+  await signers.pin(signed);
+  await writeFile(manifestFile, `${JSON.stringify(signed, null, 2)}\n`);
+  for (const operator of operators) writeKitOf(operator, manifestFile, signers.all);
+}
+
+function writeKitOf(
+  { id, folder, client }: LocalOperator,
+  manifestFile: string,
+  signers: readonly LocalSigner[],
+): void {
+  const near = (path: string): string => relative(folder, path);
+  writeKit(folder, {
+    id,
+    manifest: near(manifestFile),
+    certificate: near(client.certificateFile),
+    key: near(client.keyFile),
+    signers: signers.map((signer) => ({
+      id: signer.id,
+      url: signer.url,
+      certificate: near(signer.certificateFile),
+    })),
+  });
+}

@@ -1,0 +1,19 @@
+/** A signed manifest in a file for tests that need its wallets and networks, and nobody who signs. */
+const ALICE = {
+  id: 'alice',
+  passkey: `02${'11'.repeat(32)}`,
+  commandKey: '22'.repeat(32),
+  guardian: `0x${'f'.repeat(40)}`,
+};
+
+/** `parts` is a manifest in JSON without its people. */
+export function testManifestText(parts: Readonly<Record<string, unknown>>): string {
+  const people = {
+    operators: [ALICE],
+    operatorQuorum: 1,
+    operatorOrigin: 'http://localhost:7391',
+    sentinels: [],
+  };
+  const signatures = [{ kind: 'key', by: 'alice', signature: '33'.repeat(64) }];
+  return JSON.stringify({ document: { previous: '00'.repeat(32), ...people, ...parts }, signatures });
+}
