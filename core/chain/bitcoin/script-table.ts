@@ -8,10 +8,10 @@ import assert from 'node:assert/strict';
  *
  * What takes the time is waiting for memory and hashing. So the caller passes over what has a length and first
  * byte that no string here has (an exchange watches one kind of script, and most outputs are of another), and the
- * rest is looked up all at once: two bits of one word in a smaller map, chosen by the first and last eight
- * bytes alone, say no to nearly all, in a loop without a branch that lets the processor fetch many of these words at a time. Only
- * what is left is hashed whole and looked for in the table. Whoever aims at the map makes his outputs cost a whole
- * look-up each, no more. Measured with bench/scan.ts.
+ * rest is looked up all at once. First two bits of one word in a smaller map, chosen by the first and last eight
+ * bytes alone, say no to nearly all, in a loop without a branch that lets the processor fetch many of these words
+ * at a time. Only what is left is hashed whole and looked for in the table. Whoever aims at the map makes his
+ * outputs cost a whole look-up each, no more. Measured with bench/scan.ts.
  */
 export interface ScriptTable {
   readonly add: (bytes: Uint8Array, start: number, length: number, id: number) => void;
