@@ -19,7 +19,7 @@ export interface ScanBenchOptions {
 }
 
 export interface ScanFigure {
-  readonly what: 'match' | 'parse' | 'parse and Merkle root' | 'bitcoinjs parse';
+  readonly what: 'match' | 'match, half of P2WSH' | 'parse' | 'parse and Merkle root' | 'bitcoinjs parse';
   /** The quickest run: what the code takes when nothing else wants the processor. */
   readonly bestMs: number;
   readonly medianMs: number;
@@ -43,8 +43,9 @@ const SCRIPT_BYTES = 34;
 const OUTPOINT_BYTES = 36;
 /** One transaction in so many pays a script of ours, and one in so many spends a coin of ours. */
 const OURS_EVERY = 400;
-/** One transaction in so many has a P2WSH output. */
+/** One transaction in so many has a P2WSH output; and in a block of nothing but our kind of neighbours, each. */
 const P2WSH_EVERY = 4;
+const P2WSH_ALWAYS = 1;
 const SEED = 20_260_101;
 
 /** Builds tables and block from one seed and measures; about half a minute, or seconds when short. */
@@ -55,15 +56,21 @@ export function benchScan({ short }: ScanBenchOptions): ScanBench {
   const scripts = filled(scriptCount, SCRIPT_BYTES, writeScript);
   const coins = filled(coinCount, OUTPOINT_BYTES, writeOutpoint);
   const buildSeconds = (performance.now() - started) / 1000;
-  const { bytes, transactions, outputs, paid, spent } = makeBlock(scriptCount, coinCount);
+  const counts = { scripts: scriptCount, coins: coinCount };
+  const block = makeBlock(counts, P2WSH_EVERY);
+  const crowded = makeBlock(counts, P2WSH_ALWAYS);
+  const { bytes, transactions, outputs } = block;
 
   const runs = short ? 40 : 200;
-  const match = measure('match', runs, () => {
-    const scan = scanBlock(bytes, { scripts, coins });
-    // A figure for a scan that finds too little or too much would be worth nothing.
-    assert.equal(scan.outputs.length, paid);
-    assert.equal(scan.spends.length, spent);
-  });
+  const matched = (what: ScanFigure['what'], made: MadeBlock): ScanFigure =>
+    measure(what, runs, () => {
+      const scan = scanBlock(made.bytes, { scripts, coins });
+      // A figure for a scan that finds too little or too much would be worth nothing.
+      assert.equal(scan.outputs.length, made.paid);
+      assert.equal(scan.spends.length, made.spent);
+    });
+  const match = matched('match', block);
+  const matchCrowded = matched('match, half of P2WSH', crowded);
   let seen = 0;
   const parse = measure('parse', runs, () => {
     seen = 0;
@@ -84,7 +91,7 @@ export function benchScan({ short }: ScanBenchOptions): ScanBench {
     coins: coins.size(),
     buildSeconds,
     bytesPerScript: scripts.memoryBytes() / scripts.size(),
-    figures: [match, parse, root, peer],
+    figures: [match, matchCrowded, parse, root, peer],
   };
 }
 
@@ -125,6 +132,11 @@ function scatter(into: Buffer, at: number, n: number, salt: number): void {
   }
 }
 
+interface Counts {
+  readonly scripts: number;
+  readonly coins: number;
+}
+
 interface MadeBlock {
   readonly bytes: Buffer;
   readonly transactions: number;
@@ -135,14 +147,14 @@ interface MadeBlock {
 
 /**
  * Small segwit transactions of one input and two outputs until the block is full: more of them than the weight
- * limit lets into any block. One output in eight is P2WSH, as ours are; the others P2WPKH and P2TR.
+ * limit lets into any block. One output in eight is P2WSH, as ours are, or one in two; the others P2WPKH and P2TR.
  */
-function makeBlock(scriptCount: number, coinCount: number): MadeBlock {
+function makeBlock(counts: Counts, p2wshEvery: number): MadeBlock {
   const transactions: Buffer[] = [];
   let bytes = 83;
   let [paid, spent] = [0, 0];
   for (let t = 0; ; t += 1) {
-    const transaction = makeTransaction(t, scriptCount, coinCount);
+    const transaction = makeTransaction(t, counts, p2wshEvery);
     if (bytes + transaction.length > BLOCK_BYTES) break;
     bytes += transaction.length;
     transactions.push(transaction);
@@ -163,12 +175,12 @@ function makeBlock(scriptCount: number, coinCount: number): MadeBlock {
 }
 
 /** P2WPKH input with its witness, a P2WSH or P2TR and a P2WPKH output: 234 bytes. */
-function makeTransaction(t: number, scriptCount: number, coinCount: number): Buffer {
+function makeTransaction(t: number, { scripts, coins }: Counts, p2wshEvery: number): Buffer {
   const noise = hash('sha512', Buffer.from(`${SEED} ${t}`), 'buffer');
   const outpoint = Buffer.concat([noise.subarray(0, 32), Buffer.of(1, 0, 0, 0)]);
-  if (t % OURS_EVERY === 2) writeOutpoint(outpoint, noise.readUInt32LE(40) % coinCount);
-  const script = Buffer.concat([Buffer.of(t % P2WSH_EVERY === 0 ? 0 : 0x51, 32), noise.subarray(32, 64)]);
-  if (t % OURS_EVERY === 1) writeScript(script, noise.readUInt32LE(40) % scriptCount);
+  if (t % OURS_EVERY === 2) writeOutpoint(outpoint, noise.readUInt32LE(40) % coins);
+  const script = Buffer.concat([Buffer.of(t % p2wshEvery === 0 ? 0 : 0x51, 32), noise.subarray(32, 64)]);
+  if (t % OURS_EVERY === 1) writeScript(script, noise.readUInt32LE(40) % scripts);
   const value = Buffer.alloc(8);
   value.writeUInt32LE(noise.readUInt32LE(44), 0);
   return Buffer.concat([

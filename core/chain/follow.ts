@@ -1,5 +1,5 @@
 import { haltNetwork, haltOf } from '../controls/controls.ts';
-import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
+import { commitTo, executorOf, type Commit, type Database, type DatabaseTransaction } from '../db/db.ts';
 import { ChainError, type ChainHaltCode } from './faults.ts';
 import { recordOrphaned } from './receipts.ts';
 import { tipOf, type ChainTip } from './tip.ts';
@@ -49,6 +49,8 @@ export interface ReorgNotice {
 
 export interface FollowDeps<Raw> {
   readonly db: Database;
+  /** Default: the database's own. */
+  readonly commit?: Commit;
   readonly network: {
     readonly id: string;
     readonly reorgDepthMax: number;
@@ -127,8 +129,8 @@ async function takeBlock<Raw>(
   block: SourceBlock<Raw>,
   genesis?: string,
 ): Promise<FollowStep> {
-  const { db, network, handler, now } = deps;
-  const afterCommit = await db.transaction().execute(async (trx) => {
+  const { network, handler, now } = deps;
+  const afterCommit = await commitOf(deps)('chain.block', async (trx) => {
     await lockNetwork(trx, network.id);
     if (genesis !== undefined) await pinGenesis(trx, network.id, genesis, now());
     await insertBlock(trx, network.id, block);
@@ -163,7 +165,7 @@ async function behind<Raw>(deps: FollowDeps<Raw>, tip: ChainTip, nodeTip: BlockR
 
 /** Walks back from our tip until node and we agree, then gives up what stands above. */
 async function reorganise<Raw>(deps: FollowDeps<Raw>, tip: ChainTip): Promise<FollowStep> {
-  const { db, network, source, handler, now } = deps;
+  const { network, source, handler, now } = deps;
   const fork = await commonAncestor(deps, tip);
   if (!fork) {
     const detail = `no common block within ${network.reorgDepthMax} below ${tip.height} (${tip.hash})`;
@@ -174,7 +176,7 @@ async function reorganise<Raw>(deps: FollowDeps<Raw>, tip: ChainTip): Promise<Fo
   if ((await source.hashAt(fork.height)) !== fork.hash) {
     throw new ChainError('CHAIN_MOVED', `the chain moved at ${fork.height}`);
   }
-  const afterCommit = await db.transaction().execute(async (trx) => {
+  const afterCommit = await commitOf(deps)('chain.reorg', async (trx) => {
     await lockNetwork(trx, network.id);
     const rows = await executorOf(trx).query<{ hash: string; height: number }>(
       `update chain_block set canonical = false where network = $1 and canonical and height > $2
@@ -202,13 +204,14 @@ async function commonAncestor<Raw>(
   return undefined;
 }
 
-async function halt<Raw>(
-  { db, network, now }: FollowDeps<Raw>,
-  code: ChainHaltCode,
-  detail: string,
-): Promise<FollowStep> {
-  await db.transaction().execute((trx) => haltNetwork(trx, network.id, code, detail, now()));
+async function halt<Raw>(deps: FollowDeps<Raw>, code: ChainHaltCode, detail: string): Promise<FollowStep> {
+  const { network, now } = deps;
+  await commitOf(deps)('chain.halt', (trx) => haltNetwork(trx, network.id, code, detail, now()));
   return { kind: 'halted', code };
+}
+
+function commitOf<Raw>({ commit, db }: FollowDeps<Raw>): Commit {
+  return commit ?? commitTo(db);
 }
 
 /** Held by whoever writes receipts of a network, to the end of its transaction. */

@@ -24,6 +24,16 @@ function parseBigintArray(text: string): bigint[] {
 export type Database = Kysely<Tables>;
 export type DatabaseTransaction = Transaction<Tables>;
 
+/** One transaction, under the name of what it makes last. Injected, so that a test can end the process round each. */
+export type Commit = <Result>(
+  name: string,
+  work: (trx: DatabaseTransaction) => Promise<Result>,
+) => Promise<Result>;
+
+export function commitTo(db: Database): Commit {
+  return (_name, work) => db.transaction().execute(work);
+}
+
 /** Runs one statement; what a module needs that is used inside and outside of transactions. */
 export interface Executor {
   query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]>;

@@ -1,7 +1,7 @@
 import { LedgerError } from '../ledger/ledger.ts';
 import { haltNetwork } from '../controls/controls.ts';
 import type { Config, Network } from '../config/config.ts';
-import type { Database, DatabaseTransaction } from '../db/db.ts';
+import { commitTo, type Commit, type Database, type DatabaseTransaction } from '../db/db.ts';
 import { advanceOpen } from './advance.ts';
 import { followReceipts } from './follow-receipts.ts';
 import { BooksRefusedError, commitWork, startWork, type Work } from './work.ts';
@@ -26,6 +26,8 @@ export {
 
 export interface DepositDeps {
   readonly db: Database;
+  /** Default: the database's own. */
+  readonly commit?: Commit;
   readonly config: Config;
   readonly now: () => Date;
 }
@@ -49,7 +51,9 @@ export async function runDeposits(deps: DepositDeps): Promise<number> {
   let moved = 0;
   for (const network of deps.config.networks) {
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const inRound = (await step(deps, network, followReceipts)) + (await step(deps, network, advanceOpen));
+      const inRound =
+        (await step(deps, network, ['deposits.follow', followReceipts])) +
+        (await step(deps, network, ['deposits.advance', advanceOpen]));
       moved += inRound;
       if (inRound === 0) break;
     }
@@ -61,10 +65,11 @@ export async function runDeposits(deps: DepositDeps): Promise<number> {
 async function step(
   deps: DepositDeps,
   network: Network,
-  part: (work: Work) => Promise<number>,
+  [name, part]: readonly [string, (work: Work) => Promise<number>],
 ): Promise<number> {
+  const commit = deps.commit ?? commitTo(deps.db);
   try {
-    return await withRetries(deps.db, async (trx) => {
+    return await withRetries(commit, name, async (trx) => {
       const work = await startWork(trx, deps, network);
       if (!work) return 0;
       const moved = await part(work);
@@ -73,20 +78,21 @@ async function step(
     });
   } catch (error) {
     if (!(error instanceof BooksRefusedError)) throw error;
-    await deps.db
-      .transaction()
-      .execute((trx) => haltNetwork(trx, network.id, 'DEPOSIT_REFUSED_BY_BOOKS', error.message, deps.now()));
+    await commit('deposits.halt', (trx) =>
+      haltNetwork(trx, network.id, 'DEPOSIT_REFUSED_BY_BOOKS', error.message, deps.now()),
+    );
     return 0;
   }
 }
 
 async function withRetries<Result>(
-  db: Database,
+  commit: Commit,
+  name: string,
   run: (trx: DatabaseTransaction) => Promise<Result>,
 ): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.transaction().execute(run);
+      return await commit(name, run);
     } catch (error) {
       const again = error instanceof LedgerError && error.code === 'LEDGER_CONFLICT';
       if (!again || attempt >= CONFLICTS_MAX) throw error;

@@ -1,6 +1,6 @@
 import { broadcast } from '../chain/bitcoin/bitcoin.ts';
 import type { EvmRpc } from '../chain/evm/evm.ts';
-import type { Database } from '../db/db.ts';
+import { commitTo, type Database } from '../db/db.ts';
 import type { SpendEffects } from '../spends/spends.ts';
 
 /** Everything that lasts or leaves the process, in one object: a test ends the process before and after each. */
@@ -10,7 +10,7 @@ export interface Effects extends SpendEffects {
 
 export function realEffects(db: Database): Effects {
   return {
-    commit: (_name, work) => db.transaction().execute(work),
+    commit: commitTo(db),
     sign: (signer, request) => signer.sign(request),
     broadcast,
     sendRawTransaction: (rpc, raw) => rpc.call('eth_sendRawTransaction', [raw]),

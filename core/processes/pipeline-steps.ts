@@ -34,6 +34,7 @@ interface Lane {
 
 export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
   const { config, db, log } = deps;
+  const { commit } = deps.effects;
   quorumOf(config);
   const bitcoinRpcs = new Map<string, BitcoinRpc>();
   const lanes = new Map<string, Lane>();
@@ -56,12 +57,12 @@ export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
     bitcoinRpc: (network: BitcoinNetwork) => known(bitcoinRpcs.get(network.id), network.id),
     evmRpc: (network: EvmNetwork) => laneOf(network).rpc,
   };
-  await watchRelayers({ db, config }, treasuryLaneOf);
+  await watchRelayers({ db, commit, config }, treasuryLaneOf);
   while ((await completeAddresses({ db, config, now: deps.now })) > 0);
   const complain = complainer(log);
-  const treasury = { db, config, now: deps.now, ...treasurySources(treasuryLaneOf) };
+  const treasury = { db, commit, config, now: deps.now, ...treasurySources(treasuryLaneOf) };
   const stages: [string, () => Promise<number>][] = [
-    ['deposits', () => runDeposits({ db, config, now: deps.now })],
+    ['deposits', () => runDeposits({ db, commit, config, now: deps.now })],
     ['treasury', () => runTreasury(treasury)],
     ['withdrawals', () => runWithdrawals(spendDeps)],
     ['spends', () => advanceSpends(spendDeps, (spend, error) => complain(`spend ${spend.id}`, error))],

@@ -5,7 +5,7 @@ import type { BitcoinRpc, Broadcast } from '../chain/bitcoin/bitcoin.ts';
 import type { EvmRpc } from '../chain/evm/evm.ts';
 import type { BitcoinNetwork, Config, EvmNetwork, Listing } from '../config/config.ts';
 import { haltsOf } from '../controls/controls.ts';
-import type { Database, DatabaseTransaction } from '../db/db.ts';
+import type { Commit, Database, DatabaseTransaction } from '../db/db.ts';
 import type { SignerClient } from '../signing/signing.ts';
 import { advanceBitcoinSpend } from './advance-bitcoin.ts';
 import { advanceEvmSpend } from './advance-evm.ts';
@@ -26,10 +26,7 @@ export interface SpendOrder {
 
 /** Everything with an effect outside the process, or that lasts. Made once in `processes/`. */
 export interface SpendEffects {
-  readonly commit: <Result>(
-    name: string,
-    work: (trx: DatabaseTransaction) => Promise<Result>,
-  ) => Promise<Result>;
+  readonly commit: Commit;
   readonly sign: (signer: SignerClient, request: SignRequest) => Promise<SignAnswer>;
   readonly broadcast: (rpc: BitcoinRpc, raw: Buffer) => Promise<Broadcast>;
 }

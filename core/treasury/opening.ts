@@ -2,7 +2,7 @@ import { recordEvent } from '../audit/audit.ts';
 import { tipOf } from '../chain/chain.ts';
 import type { EvmNetwork, Listing } from '../config/config.ts';
 import { listingsOf } from '../config/config.ts';
-import { executorOf, type DatabaseTransaction } from '../db/db.ts';
+import { commitTo, executorOf, type DatabaseTransaction } from '../db/db.ts';
 import { applyPostings, recordHouseFunding, type Posting } from '../ledger/ledger.ts';
 import { lockCursor, moveCursor } from './cursor.ts';
 import type { TreasuryDeps } from './treasury.ts';
@@ -38,7 +38,8 @@ export async function openBooks(
   const tip = await tipOf(deps.db, network.id);
   if (!tip) return 0;
   const balances = await balancesAt(network, tip.hash);
-  return deps.db.transaction().execute(async (trx) => {
+  const commit = deps.commit ?? commitTo(deps.db);
+  return commit('treasury.open', async (trx) => {
     if ((await lockCursor(trx, name, -1n)) >= 0n) return 0;
     const postings: Posting[] = [];
     for (const balance of balances) {

@@ -1,7 +1,7 @@
 import { watchAddresses } from '../chain/chain.ts';
 import { balancesAt, feeMarketOf, parseEvmAddress, relayerToWatch, type EvmRpc } from '../chain/evm/evm.ts';
 import type { Config, EvmNetwork } from '../config/config.ts';
-import type { Database } from '../db/db.ts';
+import { commitTo, type Commit, type Database } from '../db/db.ts';
 import type { OpeningBalance } from './opening.ts';
 
 /** An EVM network's node, and the account that pays for gas there. */
@@ -41,12 +41,13 @@ export function treasurySources(laneOf: (network: EvmNetwork) => TreasuryLane) {
  * and factory itself; only the holder of its key knows the relayer's address. Run it when the pipeline starts.
  */
 export async function watchRelayers(
-  deps: { readonly db: Database; readonly config: Config },
+  deps: { readonly db: Database; readonly commit?: Commit; readonly config: Config },
   laneOf: (network: EvmNetwork) => Pick<TreasuryLane, 'relayer'>,
 ): Promise<void> {
   const evm = deps.config.networks.filter((network) => network.kind === 'evm');
   const relayers = evm.map((network) => relayerToWatch(network, laneOf(network).relayer));
-  await deps.db.transaction().execute((trx) => watchAddresses(trx, relayers));
+  const commit = deps.commit ?? commitTo(deps.db);
+  await commit('treasury.watch', (trx) => watchAddresses(trx, relayers));
 }
 
 function canonicalOf(address: string): string {

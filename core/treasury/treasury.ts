@@ -1,6 +1,6 @@
 import { haltNetwork, isHalted } from '../controls/controls.ts';
 import { listingsOf, type Config, type EvmNetwork, type Listing } from '../config/config.ts';
-import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
+import { commitTo, executorOf, type Commit, type Database, type DatabaseTransaction } from '../db/db.ts';
 import { LedgerError } from '../ledger/ledger.ts';
 import { bookDeliveries, DestinationUnknownError } from './deliveries.ts';
 import { openBooks, type OpeningBalance } from './opening.ts';
@@ -13,6 +13,8 @@ export { treasurySources, watchRelayers, type TreasuryLane } from './sources.ts'
 
 export interface TreasuryDeps {
   readonly db: Database;
+  /** Default: the database's own. */
+  readonly commit?: Commit;
   readonly config: Config;
   readonly now: () => Date;
   /**
@@ -60,25 +62,33 @@ export async function runTreasury(deps: TreasuryDeps): Promise<number> {
   return moved;
 }
 
+type Part = readonly [string, (work: TreasuryWork) => Promise<number>];
+
+const BOOKING: readonly Part[] = [
+  ['treasury.notice', noticeChanges],
+  ['treasury.deliveries', bookDeliveries],
+  ['treasury.settle', settleSweeps],
+];
+
 /** A network whose node does not answer must not keep the others waiting; its fault is told at the end. */
 async function runNetwork(deps: TreasuryDeps, network: EvmNetwork): Promise<number> {
   let moved = 0;
-  for (const part of [noticeChanges, bookDeliveries, settleSweeps])
-    moved += await step(deps, network, undefined, part);
+  for (const part of BOOKING) moved += await step(deps, network, undefined, part);
   const opening = deps.openingBalances;
   if (opening) moved += await openBooks(deps, network, opening);
   const feePerGasWei = await deps.feePerGasWei?.(network);
-  return moved + (await step(deps, network, feePerGasWei, planSweep));
+  return moved + (await step(deps, network, feePerGasWei, ['treasury.plan', planSweep]));
 }
 
 async function step(
   deps: TreasuryDeps,
   network: EvmNetwork,
   feePerGasWei: bigint | undefined,
-  part: (work: TreasuryWork) => Promise<number>,
+  [name, part]: Part,
 ): Promise<number> {
+  const commit = deps.commit ?? commitTo(deps.db);
   try {
-    return await inTransaction(deps.db, async (trx) => {
+    return await inTransaction(commit, name, async (trx) => {
       const lock = 'select pg_advisory_xact_lock($1::int, hashtext($2))';
       await executorOf(trx).query(lock, [LOCK_CLASS, network.id]);
       if (await isHalted(trx, network.id)) return 0;
@@ -87,20 +97,21 @@ async function step(
     });
   } catch (error) {
     if (!(error instanceof DestinationUnknownError)) throw error;
-    await deps.db
-      .transaction()
-      .execute((trx) => haltNetwork(trx, network.id, error.code, error.message, deps.now()));
+    await commit('treasury.halt', (trx) =>
+      haltNetwork(trx, network.id, error.code, error.message, deps.now()),
+    );
     return 0;
   }
 }
 
 async function inTransaction<Result>(
-  db: Database,
+  commit: Commit,
+  name: string,
   run: (trx: DatabaseTransaction) => Promise<Result>,
 ): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.transaction().execute(run);
+      return await commit(name, run);
     } catch (error) {
       const again = error instanceof LedgerError && error.code === 'LEDGER_CONFLICT';
       if (!again || attempt >= CONFLICTS_MAX) throw error;

@@ -52,7 +52,7 @@ export { walletOf } from './wallet-of.ts';
 
 export interface BitcoinWatcher extends Pick<
   FollowLoop<Buffer>,
-  'db' | 'now' | 'sleep' | 'signal' | 'log' | 'startHeight'
+  'db' | 'commit' | 'now' | 'sleep' | 'signal' | 'log' | 'startHeight'
 > {
   readonly network: BitcoinNetwork;
   readonly rpc: BitcoinRpc;
@@ -65,9 +65,9 @@ export interface BitcoinWatcher extends Pick<
  * spends. One process at a time for each network. Rejects when the database is lost.
  */
 export async function startBitcoinWatcher(watcher: BitcoinWatcher): Promise<void> {
-  const { db, network, rpc, now, seed, log } = watcher;
+  const { db, commit, network, rpc, now, seed, log } = watcher;
   if (nativeCurveMissing !== undefined) log.warn({ network: network.id }, nativeCurveMissing);
-  const follower = await openBitcoinFollower({ db, network, rpc, now, seed });
+  const follower = await openBitcoinFollower({ db, commit, network, rpc, now, seed });
   log.info({ network: network.id, ...follower.sizes() }, 'loaded');
   await followChain({
     ...watcher,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { base58check as base58checkOf } from '@scure/base';
 import { HDKey } from '@scure/bip32';
 import { p2ms, p2wsh, _sortPubkeys } from '@scure/btc-signer';
+import { createSHA256, createSHA512 } from 'hash-wasm';
 import { bech32Prefixes, type BitcoinChain } from './address.ts';
 import { curve } from './curve.ts';
 import { segwitAddress } from './segwit.ts';
@@ -20,10 +21,14 @@ export interface BitcoinWallet {
 }
 
 interface ExtendedKey {
-  readonly publicKey: Buffer;
-  /** The same in 65 bytes, which the curve takes without a square root. */
+  /** 65 bytes, which the curve takes without a square root. */
   readonly uncompressed: Uint8Array;
-  readonly chainCode: Buffer;
+  /**
+   * What HMAC-SHA-512 under the chain code hashes (RFC 2104), written once but for what differs: the inner block
+   * and the compressed key with four bytes of index behind them; the outer block with the inner digest behind.
+   */
+  readonly inner: Buffer;
+  readonly outer: Buffer;
 }
 
 export interface DerivedScript {
@@ -52,9 +57,19 @@ const INDEX_MAX = 2 ** 31 - 1;
 /** OP_1 … OP_16 push the numbers of a multisig. */
 const SIGNERS_MAX = 16;
 const OP_CHECKMULTISIG = 0xae;
+const HMAC_BLOCK_BYTES = 128;
+const KEY_BYTES = 33;
 
-const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
-const base58check = base58checkOf(sha256);
+/**
+ * In WebAssembly: what is hashed is short, and node:crypto takes longer to set a hash up than to compute it. One
+ * instance for all: every use runs to its end without giving way to another.
+ */
+const sha256Hasher = await createSHA256();
+const sha512Hasher = await createSHA512();
+const sha256 = (bytes: Uint8Array): Uint8Array => sha256Hasher.init().update(bytes).digest('binary');
+const sha512 = (bytes: Uint8Array): Uint8Array => sha512Hasher.init().update(bytes).digest('binary');
+
+const base58check = base58checkOf((bytes: Uint8Array) => createHash('sha256').update(bytes).digest());
 
 export function openWallet(options: {
   readonly chain: BitcoinChain;
@@ -79,7 +94,7 @@ export function deriveScript(wallet: BitcoinWallet, branch: Branch, index: numbe
   if (!Number.isInteger(index) || index < 0 || index > INDEX_MAX) throw new RangeError(`index ${index}`);
   const parents = wallet.parents[branch];
   const publicKeys: Buffer[] = [];
-  for (const parent of parents) publicKeys.push(childPublicKey(parent, index).publicKey);
+  for (const parent of parents) publicKeys.push(deriveChild(parent, index).publicKey);
   publicKeys.sort((one, other) => one.compare(other));
   const witnessScript = Buffer.allocUnsafe(3 + 34 * publicKeys.length);
   let at = witnessScript.writeUInt8(0x50 + wallet.threshold, 0);
@@ -93,7 +108,7 @@ export function deriveScript(wallet: BitcoinWallet, branch: Branch, index: numbe
   const script = Buffer.allocUnsafe(34);
   script[0] = 0;
   script[1] = 32;
-  program.copy(script, 2);
+  script.set(program, 2);
   return { address: segwitAddress(bech32Prefixes[wallet.chain], program), script, witnessScript, publicKeys };
 }
 
@@ -163,24 +178,30 @@ function parseXpub(xpub: string, chain: BitcoinChain): ExtendedKey {
   return extendedKey(bytes.subarray(45, 78), bytes.subarray(13, 45));
 }
 
-function extendedKey(publicKey: Buffer, chainCode: Buffer): ExtendedKey {
-  return { publicKey, chainCode, uncompressed: curve.uncompress(publicKey) };
+function extendedKey(publicKey: Uint8Array, chainCode: Uint8Array): ExtendedKey {
+  const block = (filler: number, behind: number): Buffer => {
+    const bytes = Buffer.alloc(HMAC_BLOCK_BYTES + behind, filler);
+    for (const [i, byte] of chainCode.entries()) bytes[i] = byte ^ filler;
+    return bytes;
+  };
+  const inner = block(0x36, KEY_BYTES + 4);
+  inner.set(publicKey, HMAC_BLOCK_BYTES);
+  return { uncompressed: curve.uncompress(publicKey), inner, outer: block(0x5c, 64) };
 }
 
 function child(parent: ExtendedKey, index: number): ExtendedKey {
-  const { publicKey, chainCode } = childPublicKey(parent, index);
+  const { publicKey, chainCode } = deriveChild(parent, index);
   return extendedKey(publicKey, chainCode);
 }
 
 /** BIP-32 CKDpub. The curve throws where the result is no key (less likely than 2^-127). */
-function childPublicKey(parent: ExtendedKey, index: number): { publicKey: Buffer; chainCode: Buffer } {
-  const data = Buffer.allocUnsafe(37);
-  parent.publicKey.copy(data, 0);
-  data.writeUInt32BE(index, 33);
-  const digest = createHmac('sha512', parent.chainCode).update(data).digest();
-  const key = curve.tweakAdd(parent.uncompressed, digest.subarray(0, 32));
-  return {
-    publicKey: Buffer.from(key.buffer, key.byteOffset, key.length),
-    chainCode: digest.subarray(32),
-  };
+function deriveChild(
+  { uncompressed, inner, outer }: ExtendedKey,
+  index: number,
+): { readonly publicKey: Buffer; readonly chainCode: Uint8Array } {
+  inner.writeUInt32BE(index, HMAC_BLOCK_BYTES + KEY_BYTES);
+  outer.set(sha512(inner), HMAC_BLOCK_BYTES);
+  const digest = sha512(outer);
+  const key = curve.tweakAdd(uncompressed, digest.subarray(0, 32));
+  return { publicKey: Buffer.from(key.buffer, key.byteOffset, key.length), chainCode: digest.subarray(32) };
 }

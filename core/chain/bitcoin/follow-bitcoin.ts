@@ -1,4 +1,4 @@
-import type { Database, DatabaseTransaction } from '../../db/db.ts';
+import { commitTo, type Commit, type Database, type DatabaseTransaction } from '../../db/db.ts';
 import { ChainError } from '../faults.ts';
 import { lockNetwork, type BlockHandler } from '../follow.ts';
 import { recordMempool, recordMined, recordReplaced } from '../receipts.ts';
@@ -30,6 +30,8 @@ export interface BitcoinFollower {
 
 export interface BitcoinFollowerDeps {
   readonly db: Database;
+  /** Default: the database's own. */
+  readonly commit?: Commit | undefined;
   readonly network: { readonly id: string; readonly reorgDepthMax: number };
   readonly rpc: BitcoinRpc;
   readonly now: () => Date;
@@ -96,7 +98,7 @@ function blockHandler(
 }
 
 async function pollMempool(
-  { db, network, rpc, now }: BitcoinFollowerDeps,
+  { db, commit = commitTo(db), network, rpc, now }: BitcoinFollowerDeps,
   { tables, loadWatched, known }: { tables: ScanTables; loadWatched: LoadWatched; known: Set<string> },
 ): Promise<void> {
   const tip = await tipOf(db, network.id);
@@ -112,7 +114,7 @@ async function pollMempool(
   const outputs = await ownOutputs(db, network.id, scan);
   const gone = (await unconfirmedTxIds(db, network.id)).filter((txId) => !mempool.has(txId));
   if (outputs.length > 0 || scan.spends.length > 0 || gone.length > 0) {
-    await db.transaction().execute(async (trx) => {
+    await commit('chain.mempool', async (trx) => {
       await lockNetwork(trx, network.id);
       if ((await tipOf(trx, network.id))?.hash !== tip.hash) {
         throw new ChainError('CHAIN_MOVED', 'a block came while the mempool was read');

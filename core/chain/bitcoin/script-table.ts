@@ -6,11 +6,12 @@ import assert from 'node:assert/strict';
  * string with the database. Open addressing with linear probing; a fingerprint that two strings share has two
  * slots, and both ids are candidates. Nothing is ever removed: a hit on what is gone fails the comparison.
  *
- * What takes the time is waiting for memory. So the caller passes over what has a length and first byte that no
- * string here has (an exchange watches one kind of script, and most outputs are of another), and the rest is
- * looked up all at once: one bit in a smaller map says no to most, in a loop that does nothing else and lets the
- * processor fetch many of these bits at a time; only what is left is looked for in the table. Measured with
- * bench/scan.ts: a third of the time that one lookup after the other takes.
+ * What takes the time is waiting for memory and hashing. So the caller passes over what has a length and first
+ * byte that no string here has (an exchange watches one kind of script, and most outputs are of another), and the
+ * rest is looked up all at once. First two bits of one word in a smaller map, chosen by the first and last eight
+ * bytes alone, say no to nearly all, in a loop without a branch that lets the processor fetch many of these words
+ * at a time. Only what is left is hashed whole and looked for in the table. Whoever aims at the map makes his
+ * outputs cost a whole look-up each, no more. Measured with bench/scan.ts.
  */
 export interface ScriptTable {
   readonly add: (bytes: Uint8Array, start: number, length: number, id: number) => void;
@@ -37,23 +38,22 @@ export interface ScriptTableOptions {
   readonly fingerprintBits?: number;
 }
 
-/** Fuller than this, the table grows: with the bits it stays between 17 and 24 bytes for each string. */
+/** Fuller than this, the table grows: with the map it takes between 17 and 25 bytes for each string. */
 const LOAD_MAX = 0.75;
-const GROWTH = 1.45;
-/** Bits of the map for each slot; at the fullest one in nine of its answers is a false yes. */
-const BITS_PER_SLOT = 6;
+const GROWTH = 1.4;
+/** Bits of the map for each slot, in words of 32; at the fullest one in thirty of its answers is a false yes. */
+const SLOTS_PER_WORD = 4;
 const SLOTS_MIN = 1024;
 const ID_MAX = 2 ** 32 - 1;
 const TWO_32 = 2 ** 32;
 
 export function scriptTable({ seed, expected = 0, fingerprintBits = 64 }: ScriptTableOptions): ScriptTable {
   assert.equal(seed.length, 8, 'a seed of eight bytes');
-  const fingerprint = fingerprinter(seed, fingerprintBits);
+  const mix = mixOf(seed, fingerprintBits);
   const shapes = new Uint8Array(1 << 14);
-  const print = new Uint32Array(2);
   let slots = emptySlots(Math.max(SLOTS_MIN, Math.ceil(expected / LOAD_MAX) + 1));
   let used = 0;
-  /** Two words of fingerprint for each string, then the strings' numbers: kept from block to block. */
+  /** A number and the hash of the ends for each string that may be here: kept from block to block. */
   let scratch = new Uint32Array(0);
 
   return {
@@ -61,28 +61,26 @@ export function scriptTable({ seed, expected = 0, fingerprintBits = 64 }: Script
       assert.ok(Number.isInteger(id) && id >= 0 && id <= ID_MAX, `id ${id} fits 32 bits`);
       if (used + 1 > slots.count * LOAD_MAX) slots = grown(slots);
       shapes[shapeOf(bytes, start, length)] = 1;
-      fingerprint(viewOf(bytes), start, length, print, 0);
-      if (insert(slots, print[0] as number, print[1] as number, id)) used += 1;
+      const view = viewOf(bytes);
+      const high = hashEnds(mix, view, start, length);
+      if (insert(slots, hashWhole(mix, view, start, length, high), high, id)) used += 1;
     },
     hasShape: (bytes, start, length) => shapes[shapeOf(bytes, start, length)] !== 0,
-    matchAll(bytes, { starts, lengths }, onHit) {
+    matchAll(bytes, strings, onHit) {
+      const { starts, lengths } = strings;
+      if (scratch.length < 2 * starts.length) scratch = new Uint32Array(2 * starts.length);
       const view = viewOf(bytes);
-      if (scratch.length < 3 * starts.length) scratch = new Uint32Array(3 * starts.length);
-      const prints = scratch;
-      const indices = scratch.subarray(2 * starts.length);
-      for (let i = 0; i < starts.length; i += 1) {
-        const length = typeof lengths === 'number' ? lengths : (lengths[i] as number);
-        fingerprint(view, starts[i] as number, length, prints, 2 * i);
-        indices[i] = i;
-      }
-      const left = keepPossible(slots, indices, prints, starts.length);
+      const left = keepPossible(slots, mix, view, strings, scratch);
       for (let n = 0; n < left; n += 1) {
-        const i = indices[n] as number;
-        for (const id of idsOf(slots, prints[2 * n] as number, prints[2 * n + 1] as number)) onHit(i, id);
+        const i = scratch[2 * n] as number;
+        const high = scratch[2 * n + 1] as number;
+        const length = typeof lengths === 'number' ? lengths : (lengths[i] as number);
+        const low = hashWhole(mix, view, starts[i] as number, length, high);
+        for (const id of idsOf(slots, low, high)) onHit(i, id);
       }
     },
     size: () => used,
-    memoryBytes: () => slots.keys.byteLength + slots.ids.byteLength + slots.bits.byteLength,
+    memoryBytes: () => slots.keys.byteLength + slots.ids.byteLength + slots.map.byteLength,
   };
 }
 
@@ -91,8 +89,8 @@ interface Slots {
   /** Two words of fingerprint for each slot; (0, 0): free. */
   readonly keys: Uint32Array;
   readonly ids: Uint32Array;
-  /** The map: a bit for each fingerprint, chosen by its second word, where the slot follows from the first. */
-  readonly bits: Uint8Array;
+  /** Two bits for each fingerprint, chosen by its second word, where the slot follows from the first. */
+  readonly map: Uint32Array;
 }
 
 function emptySlots(count: number): Slots {
@@ -100,15 +98,21 @@ function emptySlots(count: number): Slots {
     count,
     keys: new Uint32Array(2 * count),
     ids: new Uint32Array(count),
-    bits: new Uint8Array(Math.ceil((count * BITS_PER_SLOT) / 8)),
+    map: new Uint32Array(Math.ceil(count / SLOTS_PER_WORD)),
   };
 }
 
 const firstSlot = (count: number, low: number): number => Math.floor((low / TWO_32) * count);
-const bitOf = (count: number, high: number): number => Math.floor((high / TWO_32) * count * BITS_PER_SLOT);
+const wordOf = (words: number, high: number): number => Math.floor((high / TWO_32) * words);
+
+/** Two of a word's bits, which may be one; mixed, because the word has used up the upper bits. */
+function bitsOf(high: number): number {
+  const mixed = Math.imul(high, 0x9e3779b1);
+  return (1 << (mixed >>> 27)) | (1 << ((mixed >>> 22) & 31));
+}
 
 /** False when the fingerprint stands there with this id already. */
-function insert({ count, keys, ids, bits }: Slots, low: number, high: number, id: number): boolean {
+function insert({ count, keys, ids, map }: Slots, low: number, high: number, id: number): boolean {
   let s = firstSlot(count, low);
   while (((keys[2 * s] as number) | (keys[2 * s + 1] as number)) !== 0) {
     if (keys[2 * s] === low && keys[2 * s + 1] === high && ids[s] === id) return false;
@@ -117,27 +121,29 @@ function insert({ count, keys, ids, bits }: Slots, low: number, high: number, id
   keys[2 * s] = low;
   keys[2 * s + 1] = high;
   ids[s] = id;
-  const bit = bitOf(count, high);
-  bits[bit >> 3] = (bits[bit >> 3] as number) | (1 << (bit & 7));
+  const word = wordOf(map.length, high);
+  map[word] = (map[word] as number) | bitsOf(high);
   return true;
 }
 
-/** Moves what may be in the table to the front of both lists, and answers how many that are. */
+/** Writes number and hash of the ends of each string that may be in the table, and answers how many that are. */
 function keepPossible(
-  { count, bits }: Slots,
-  indices: Uint32Array,
-  prints: Uint32Array,
-  total: number,
+  { map }: Slots,
+  mix: Mix,
+  view: DataView,
+  { starts, lengths }: Strings,
+  kept: Uint32Array,
 ): number {
+  const words = map.length;
   let left = 0;
-  for (let n = 0; n < total; n += 1) {
-    const high = prints[2 * n + 1] as number;
-    const bit = bitOf(count, high);
-    if ((((bits[bit >> 3] as number) >> (bit & 7)) & 1) === 0) continue;
-    indices[left] = indices[n] as number;
-    prints[2 * left] = prints[2 * n] as number;
-    prints[2 * left + 1] = high;
-    left += 1;
+  for (let i = 0; i < starts.length; i += 1) {
+    const length = typeof lengths === 'number' ? lengths : (lengths[i] as number);
+    const high = hashEnds(mix, view, starts[i] as number, length);
+    const bits = bitsOf(high);
+    kept[2 * left] = i;
+    kept[2 * left + 1] = high;
+    // Written in any case and counted if kept: a branch here, guessed wrong, would throw away fetches on their way.
+    left += ((map[wordOf(words, high)] as number) & bits) === bits ? 1 : 0;
   }
   return left;
 }
@@ -176,39 +182,68 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-type Fingerprint = (b: DataView, start: number, length: number, out: Uint32Array, at: number) => void;
+/** What makes a table's fingerprints its own. Numbers, and functions beside them: closures are not inlined. */
+interface Mix {
+  readonly seedA: number;
+  readonly seedB: number;
+  readonly maskLow: number;
+  readonly maskHigh: number;
+}
 
-/** Two lanes of multiply and rotate over 32-bit words, mixed at the end. Never (0, 0), which marks a free slot. */
-function fingerprinter(seed: Uint8Array, bits: number): Fingerprint {
+function mixOf(seed: Uint8Array, bits: number): Mix {
   const seeds = new DataView(seed.buffer, seed.byteOffset, 8);
-  const [seedA, seedB] = [seeds.getUint32(0), seeds.getUint32(4)];
-  const maskLow = bits >= 32 ? 0xffffffff : 2 ** bits - 1;
-  const maskHigh = bits >= 64 ? 0xffffffff : bits <= 32 ? 0 : 2 ** (bits - 32) - 1;
-  return (b, start, length, out, at) => {
-    let x = seedA ^ length;
-    let y = seedB;
-    const end = start + length;
-    let p = start;
-    for (; p + 4 <= end; p += 4) {
-      const word = b.getInt32(p, true);
-      x = Math.imul(x ^ word, 0xcc9e2d51);
-      x = (x << 15) | (x >>> 17);
-      y = Math.imul(y ^ Math.imul(word, 0x1b873593), 0x85ebca6b);
-      y = ((y << 13) | (y >>> 19)) ^ x;
-    }
-    for (; p < end; p += 1) {
-      const byte = b.getUint8(p);
-      x = Math.imul(x ^ byte, 0x01000193);
-      y = Math.imul(y ^ byte, 0x85ebca77);
-    }
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-    x ^= x >>> 13;
-    y = Math.imul(y ^ (y >>> 16), 0xc2b2ae35);
-    y ^= y >>> 16;
-    x = Math.imul(x ^ y, 0x27d4eb2f);
-    const low = ((x ^ (x >>> 15)) & maskLow) >>> 0;
-    const high = (y & maskHigh) >>> 0;
-    out[at] = low;
-    out[at + 1] = (low | high) === 0 ? 1 : high;
+  return {
+    seedA: seeds.getInt32(0),
+    seedB: seeds.getInt32(4),
+    maskLow: bits >= 32 ? -1 : 2 ** bits - 1,
+    maskHigh: bits >= 64 ? -1 : bits <= 32 ? 0 : 2 ** (bits - 32) - 1,
   };
+}
+
+/** The second word of a fingerprint: of the first and last eight bytes. All shorter strings have one. */
+function hashEnds({ seedA, seedB, maskHigh }: Mix, b: DataView, start: number, length: number): number {
+  if (length < 8) return 0;
+  const last = start + length - 8;
+  let x = Math.imul(b.getInt32(last, true) ^ seedA, 0x85ebca6b);
+  let y = Math.imul(b.getInt32(start, true) ^ seedB, 0xcc9e2d51);
+  x = Math.imul(x ^ (x >>> 15) ^ b.getInt32(last + 4, true), 0x2c1b3c6d);
+  y = Math.imul(y ^ (y >>> 15) ^ b.getInt32(start + 4, true), 0x1b873593);
+  x = Math.imul(x ^ (x >>> 16) ^ y, 0x27d4eb2f);
+  return ((x ^ (x >>> 15)) & maskHigh) >>> 0;
+}
+
+/**
+ * The first word, of all bytes: two lanes of multiply and rotate over 32-bit words, mixed at the end. Never 0
+ * where the second word is: (0, 0) marks a free slot.
+ */
+function hashWhole(
+  { seedA, seedB, maskLow }: Mix,
+  b: DataView,
+  start: number,
+  length: number,
+  high: number,
+): number {
+  let x = seedA ^ length;
+  let y = seedB;
+  const end = start + length;
+  let p = start;
+  for (; p + 4 <= end; p += 4) {
+    const word = b.getInt32(p, true);
+    x = Math.imul(x ^ word, 0xcc9e2d51);
+    x = (x << 15) | (x >>> 17);
+    y = Math.imul(y ^ Math.imul(word, 0x1b873593), 0x85ebca6b);
+    y = ((y << 13) | (y >>> 19)) ^ x;
+  }
+  for (; p < end; p += 1) {
+    const byte = b.getUint8(p);
+    x = Math.imul(x ^ byte, 0x01000193);
+    y = Math.imul(y ^ byte, 0x85ebca77);
+  }
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x ^= x >>> 13;
+  y = Math.imul(y ^ (y >>> 16), 0xc2b2ae35);
+  y ^= y >>> 16;
+  x = Math.imul(x ^ y, 0x27d4eb2f);
+  const low = ((x ^ (x >>> 15)) & maskLow) >>> 0;
+  return (low | high) === 0 ? 1 : low;
 }

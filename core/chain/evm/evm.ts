@@ -1,4 +1,5 @@
 import type { EvmNetwork } from '../../config/config.ts';
+import { commitTo } from '../../db/db.ts';
 import { followChain, watchAddresses, type FollowLoop, type WatchAddress } from '../chain.ts';
 import { parseEvmAddress } from './address.ts';
 import { openEvmFollower } from './follow-evm.ts';
@@ -52,7 +53,7 @@ export {
 
 export interface EvmWatcher extends Pick<
   FollowLoop<EvmBlock>,
-  'db' | 'now' | 'sleep' | 'signal' | 'log' | 'startHeight'
+  'db' | 'commit' | 'now' | 'sleep' | 'signal' | 'log' | 'startHeight'
 > {
   readonly network: EvmNetwork;
   /** Default: the network's nodes. */
@@ -64,9 +65,9 @@ export interface EvmWatcher extends Pick<
  * process at a time for each network. Rejects when the database is lost.
  */
 export async function startEvmWatcher(watcher: EvmWatcher): Promise<void> {
-  const { db, network, now, log } = watcher;
+  const { db, commit = commitTo(db), network, now, log } = watcher;
   const rpc = watcher.rpc ?? evmRpc({ urls: network.nodes });
-  await db.transaction().execute((trx) => watchAddresses(trx, systemAddresses(network)));
+  await commit('chain.watch', (trx) => watchAddresses(trx, systemAddresses(network)));
   const follower = await openEvmFollower({ db, network, now });
   log.info({ network: network.id, addresses: follower.size() }, 'loaded');
   await followChain({

@@ -1,6 +1,6 @@
 import type { Hex } from 'viem';
 import type { EvmNetwork } from '../../config/config.ts';
-import type { Database, DatabaseTransaction } from '../../db/db.ts';
+import { commitTo, type Commit, type Database } from '../../db/db.ts';
 import { ChainError } from '../faults.ts';
 import { feeMarketOf, firstFees, replacementFees, type FeeMarket } from './fees.ts';
 import { readHash, readNumber, readObject, readQuantity } from './read.ts';
@@ -32,10 +32,7 @@ export type RelayNetwork = Pick<
 
 /** Everything with an effect outside the process, or that lasts; a test can end the process round each. */
 export interface RelayEffects {
-  readonly commit: <Result>(
-    name: string,
-    work: (trx: DatabaseTransaction) => Promise<Result>,
-  ) => Promise<Result>;
+  readonly commit: Commit;
   readonly sendRawTransaction: (raw: Hex) => Promise<unknown>;
 }
 
@@ -71,7 +68,7 @@ const GWEI = 1_000_000_000;
 
 export function relayEffects(db: Database, rpc: EvmRpc): RelayEffects {
   return {
-    commit: (_name, work) => db.transaction().execute(work),
+    commit: commitTo(db),
     sendRawTransaction: (raw) => rpc.call('eth_sendRawTransaction', [raw]),
   };
 }
