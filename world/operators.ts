@@ -30,7 +30,8 @@ export async function makeOperators(folder: WorldFolder): Promise<LocalOperator[
     if (!existsSync(passphraseFile))
       writeFileSync(passphraseFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
     const commandKey = makeCommandKey(home, { id, passphrase: readFileSync(passphraseFile, 'utf8') });
-    const client = await identityIn(home, 'client');
+    // A name of its own: among several trusted certificates of one name, the wrong one would be taken.
+    const client = await identityIn(home, `operator-${id}`);
     made.push({ id, folder: home, passphraseFile, commandKey, client });
   }
   return made;
