@@ -40,7 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   'signer/gate/': [/^signer\/protocol\//, /^node:/],
   'core/': [/^lib\//, /^signer\/protocol\//, /^node:/, /^contracts\/abi\//, PACKAGE],
-  'cli/': [/^lib\//, /^client\//, /^core\/config\/config\.ts$/, PACKAGE],
+  'cli/': [/^lib\//, /^client\//, /^signer\/protocol\//, /^core\/config\/config\.ts$/, PACKAGE],
 };
 
 /** Faces that a folder of core shows to its neighbours. */
