@@ -44,6 +44,8 @@ export interface SignTable {
   readonly keys: 'warm' | 'fresh';
   readonly requests: number;
   readonly total: SignFigure;
+  /** The thread's processor time alone: waiting for a flush or for a busy machine is not counted. */
+  readonly totalCpu: SignFigure;
   /** The vault's own steps; they add up to the total, `checks` being what the others leave. */
   readonly parts: readonly SignFigure[];
   readonly primitives: readonly SignFigure[];
@@ -94,6 +96,7 @@ type Timed = Readonly<Record<string, number>>;
 
 interface Sample {
   readonly totalMs: number;
+  readonly cpuMs: number;
   readonly parts: Timed;
   readonly primitives: Timed;
 }
@@ -151,7 +154,9 @@ function payRequest({ manifest }: Quorum, firstIndex: number): SignRequest {
 /** The whole through the vault, then each part again, then each primitive alone; `derived` keys are new. */
 function measureRequest(rig: Rig, body: SignRequest, derived: number): Sample {
   const line = JSON.stringify({ id: 1, call: 'sign', body });
+  const before = process.threadCpuUsage();
   const [totalMs, answer] = timed(() => rig.handle(line));
+  const { user, system } = process.threadCpuUsage(before);
   if (!answer.includes('"ok":true')) assert.fail(answer);
   const entry = rig.lastEntry();
 
@@ -176,7 +181,12 @@ function measureRequest(rig: Rig, body: SignRequest, derived: number): Sample {
 
   const [multiply] = timed(() => multiplyAll(digests, derived));
   const [flush] = timed(() => rig.flush(entry));
-  return { totalMs, parts: { ...named, checks }, primitives: { multiply, sign, verify, flush } };
+  return {
+    totalMs,
+    cpuMs: (user + system) / 1000,
+    parts: { ...named, checks },
+    primitives: { multiply, sign, verify, flush },
+  };
 }
 
 function readRequest(line: string): BitcoinPay {
@@ -226,6 +236,10 @@ function tableOf(keys: SignTable['keys'], samples: readonly Sample[]): SignTable
     'total',
     samples.map(({ totalMs }) => totalMs),
   );
+  const totalCpu = figure(
+    'total, processor time',
+    samples.map(({ cpuMs }) => cpuMs),
+  );
   const primitivesSum = figure(
     'sum of primitives',
     samples.map(({ primitives }) => sum(primitives)),
@@ -234,6 +248,7 @@ function tableOf(keys: SignTable['keys'], samples: readonly Sample[]): SignTable
     keys,
     requests: samples.length,
     total,
+    totalCpu,
     parts: columns(({ parts }) => parts),
     primitives: columns(({ primitives }) => primitives),
     primitivesSum,
@@ -283,6 +298,7 @@ function lines({ tables, others }: SignBench): string[] {
     ...tables.flatMap((table) => [
       `Bitcoin, ${INPUTS} inputs, ${ORDERS} orders, keys ${table.keys}, ${table.requests} requests`,
       row(table.total, '  '),
+      row(table.totalCpu, '  '),
       ...table.parts.map((part) => row(part, '    ')),
       row(table.primitivesSum, '  '),
       ...table.primitives.map((primitive) => row(primitive, '    ')),
