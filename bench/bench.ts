@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const NAMES = ['ledger', 'derive', 'scan', 'pay'].filter((name) =>
+const NAMES = ['ledger', 'derive', 'scan', 'sign', 'pay'].filter((name) =>
   readdirSync(folder).includes(`${name}.ts`),
 );
 

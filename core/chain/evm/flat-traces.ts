@@ -7,7 +7,7 @@ import { addMove, type BlockName, type EtherMove, type TransactionTrace } from '
 /**
  * The same from `trace_block`, which nodes of the Parity family (Besu, Erigon, Nethermind, Reth) and anvil answer from
  * what they keep: measured on anvil, 200 transactions take 4 ms, and traced anew 10 to 15 s. Undefined when the node
- * has no such call, or cannot answer it.
+ * has no such call, or cannot answer it in what we read.
  */
 export async function flatTraces(
   rpc: EvmRpc,
@@ -18,7 +18,8 @@ export async function flatTraces(
   try {
     answer = await rpc.call('trace_block', [quantity(block.height)]);
   } catch (error) {
-    if (error instanceof ChainError && error.code === 'NODE_ERROR') return undefined;
+    if (error instanceof ChainError && (error.code === 'NODE_ERROR' || error.code === 'ANSWER_TOO_LARGE'))
+      return undefined;
     throw error;
   }
   if (answer === null) return undefined;

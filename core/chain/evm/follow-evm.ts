@@ -58,6 +58,10 @@ export async function openEvmFollower(deps: EvmFollowerDeps): Promise<EvmFollowe
         await recordDeliveries(trx, found.deliveries, place);
         if (found.leftOut > 0)
           await tellLeftOut(trx, block, { network: network.id, count: found.leftOut, at: now() });
+        const unread = block.raw
+          .filter(({ innerLeftOut }) => innerLeftOut)
+          .map(({ receipt }) => receipt.txId);
+        if (unread.length > 0) await tellUnread(trx, block, { network: network.id, unread, at: now() });
         return undefined;
       },
       async onReorg(trx, { orphanedHashes }) {
@@ -221,6 +225,20 @@ async function tellLeftOut(
 ): Promise<void> {
   const data = { height: block.height, block_hash: block.hash, count };
   await recordEvent(trx, { at, type: 'network.unlisted_left_out', subject: network, data });
+}
+
+/** Ether that a contract sent on inside these is not seen here; where it reached us, its sweep books it. */
+async function tellUnread(
+  trx: DatabaseTransaction,
+  block: SourceBlock<EvmBlock>,
+  {
+    network,
+    unread,
+    at,
+  }: { readonly network: string; readonly unread: readonly string[]; readonly at: Date },
+): Promise<void> {
+  const data = { height: block.height, block_hash: block.hash, tx_ids: unread };
+  await recordEvent(trx, { at, type: 'network.trace_left_out', subject: network, data });
 }
 
 function watchedLoader(

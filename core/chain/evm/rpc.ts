@@ -3,8 +3,8 @@ import { ChainError } from '../faults.ts';
 /** JSON-RPC to an Ethereum node. Answers are as the node gave them: whoever asks reads them with read.ts. */
 export interface EvmRpc {
   /**
-   * One call. Throws ChainError: NODE_UNREACHABLE, NODE_TIMEOUT, NODE_GARBAGE, NODE_REFUSED, or NODE_ERROR with the
-   * node's own number when it understood and said no.
+   * One call. Throws ChainError: NODE_UNREACHABLE, NODE_TIMEOUT, NODE_GARBAGE, NODE_REFUSED, ANSWER_TOO_LARGE, or
+   * NODE_ERROR with the node's own number when it understood and said no.
    */
   readonly call: (method: string, params?: readonly unknown[]) => Promise<unknown>;
   /** Many calls in one request, at most BATCH_MAX; each answers a result or the NODE_ERROR it would have thrown. */
@@ -140,7 +140,7 @@ async function exchange(
     for await (const chunk of response.body ?? []) {
       length += chunk.length;
       if (length > bytesMax) {
-        throw new ChainError('NODE_GARBAGE', `${node.name}: an answer of more than ${bytesMax} bytes`);
+        throw new ChainError('ANSWER_TOO_LARGE', `${node.name}: an answer of more than ${bytesMax} bytes`);
       }
       chunks.push(chunk);
     }

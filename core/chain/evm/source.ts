@@ -1,8 +1,17 @@
 import { keccak256, toRlp, type Hex } from 'viem';
 import { ChainError } from '../faults.ts';
 import type { ChainSource } from '../follow.ts';
-import { quantity, readBytes, readHash, readList, readNumber, readObject, type Answer } from './read.ts';
-import type { TransactionTrace } from './ether-moves.ts';
+import {
+  quantity,
+  readBytes,
+  readHash,
+  readList,
+  readNumber,
+  readObject,
+  readQuantity,
+  type Answer,
+} from './read.ts';
+import { addMove, type EtherMove, type TransactionTrace } from './ether-moves.ts';
 import type { EvmRpc } from './rpc.ts';
 import { readReceipt, type EvmReceipt } from './receipts.ts';
 import { traceBlock } from './traces.ts';
@@ -11,6 +20,8 @@ import { traceBlock } from './traces.ts';
 export interface EvmTransaction {
   readonly receipt: EvmReceipt;
   readonly trace: TransactionTrace;
+  /** Its trace is more than we read: of ether only what the transaction itself carried is in `trace`. */
+  readonly innerLeftOut: boolean;
 }
 
 export type EvmBlock = readonly EvmTransaction[];
@@ -92,15 +103,40 @@ async function transactionsOf(rpc: EvmRpc, header: Header, txIds: readonly Hex[]
     throw new ChainError('NODE_GARBAGE', `${receipts.length} receipts for ${txIds.length} transactions`);
   }
   const traces = await traceBlock(rpc, header, txIds);
-  return txIds.map((txId, index) => {
+  const transactions: EvmTransaction[] = [];
+  for (const [index, txId] of txIds.entries()) {
     const receipt = readReceipt(receipts[index], { txId, blockHash: hash });
-    const trace = traces[index];
-    if (!trace) throw new ChainError('NODE_GARBAGE', `no trace of ${txId}`);
+    const whole = traces[index];
+    const trace = whole ?? (await carriedBy(rpc, header, receipt));
     if (receipt.succeeded === trace.failed) {
       throw new ChainError('NODE_GARBAGE', `receipt and trace of ${txId} contradict each other`);
     }
-    return { receipt, trace };
-  });
+    transactions.push({ receipt, trace, innerLeftOut: whole === undefined });
+  }
+  return transactions;
+}
+
+/** What the transaction itself moved, without the calls inside it. */
+async function carriedBy(
+  rpc: EvmRpc,
+  header: Header,
+  { txId, succeeded }: EvmReceipt,
+): Promise<TransactionTrace> {
+  const answer = await rpc.call('eth_getTransactionByHash', [txId]);
+  if (answer === null) throw new ChainError('CHAIN_MOVED', `the node no longer has ${txId}`);
+  const transaction = readObject(answer, 'eth_getTransactionByHash');
+  if (readHash(transaction['hash'], 'hash') !== txId) {
+    throw new ChainError('NODE_GARBAGE', `asked for ${txId}, got another transaction`);
+  }
+  if (readHash(transaction['blockHash'], 'blockHash') !== header.hash) {
+    throw new ChainError('CHAIN_MOVED', `${txId} left block ${header.height} while it was read`);
+  }
+  const wei = readQuantity(transaction['value'], 'value');
+  const moves: EtherMove[] = [];
+  if (succeeded && wei > 0n && transaction['to'] != null) {
+    addMove(moves, { path: '0', wei, from: transaction['from'], to: transaction['to'] });
+  }
+  return { failed: !succeeded, moves };
 }
 
 type FieldForm = 'bytes' | 'quantity';

@@ -14,12 +14,14 @@ const CHUNK = 10;
 /**
  * What each of a block's transactions did, in their order. Nodes that keep flat traces are asked for those; the others
  * trace the block anew, and one that cannot do so in one answer (too large, or too slow) is asked by transaction.
+ * Undefined is a transaction that is by itself more than we read: a trace repeats the input of every call, and a
+ * contract can call with the same 64 kB again and again for next to nothing. It must not keep the others waiting.
  */
 export async function traceBlock(
   rpc: EvmRpc,
   block: BlockName,
   txIds: readonly Hex[],
-): Promise<TransactionTrace[]> {
+): Promise<(TransactionTrace | undefined)[]> {
   return (await flatTraces(rpc, block, txIds)) ?? (await callTraces(rpc, block, txIds));
 }
 
@@ -27,7 +29,7 @@ async function callTraces(
   rpc: EvmRpc,
   { hash, height }: BlockName,
   txIds: readonly Hex[],
-): Promise<TransactionTrace[]> {
+): Promise<(TransactionTrace | undefined)[]> {
   let answer: unknown;
   try {
     answer = await rpc.call('debug_traceBlockByHash', [hash, TRACER]);
@@ -53,20 +55,34 @@ async function callTraces(
   });
 }
 
-async function traceTransactions(rpc: EvmRpc, txIds: readonly Hex[]): Promise<TransactionTrace[]> {
-  const traces: TransactionTrace[] = [];
+async function traceTransactions(
+  rpc: EvmRpc,
+  txIds: readonly Hex[],
+): Promise<(TransactionTrace | undefined)[]> {
+  const traces: (TransactionTrace | undefined)[] = [];
   for (let at = 0; at < txIds.length; at += CHUNK) {
-    const answers = await rpc.batch(
-      txIds
-        .slice(at, at + CHUNK)
-        .map((txId) => ({ method: 'debug_traceTransaction', params: [txId, TRACER] })),
-    );
-    for (const answer of answers) {
-      if (answer instanceof ChainError) throw answer;
-      traces.push(readCall(answer));
-    }
+    traces.push(...(await traceSome(rpc, txIds.slice(at, at + CHUNK))));
   }
   return traces;
+}
+
+/** Together, or one by one where they are too much for one answer. */
+async function traceSome(rpc: EvmRpc, txIds: readonly Hex[]): Promise<(TransactionTrace | undefined)[]> {
+  try {
+    const answers = await rpc.batch(
+      txIds.map((txId) => ({ method: 'debug_traceTransaction', params: [txId, TRACER] })),
+    );
+    return answers.map((answer) => {
+      if (answer instanceof ChainError) throw answer;
+      return readCall(answer);
+    });
+  } catch (error) {
+    if (!(error instanceof ChainError) || error.code !== 'ANSWER_TOO_LARGE') throw error;
+    if (txIds.length === 1) return [undefined];
+    const traces: (TransactionTrace | undefined)[] = [];
+    for (const txId of txIds) traces.push(...(await traceSome(rpc, [txId])));
+    return traces;
+  }
 }
 
 /**
