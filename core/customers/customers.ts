@@ -9,7 +9,7 @@ import type { Database, DatabaseTransaction } from '../db/db.ts';
 import type { Customer, DepositAddress } from '../db/tables.ts';
 import { deriveAddress } from './derive-address.ts';
 
-export { isOwnAddress, ownerOf } from './whose-address.ts';
+export { isOwnAddress, ownAmong, ownerOf } from './whose-address.ts';
 
 export type CustomerRow = Selectable<Customer>;
 export type DepositAddressRow = Selectable<DepositAddress>;

@@ -25,15 +25,32 @@ export async function isOwnAddress(
   network: Network,
   canonical: string,
 ): Promise<boolean> {
-  if (network.kind === 'evm') {
-    const contracts = [network.registry, network.factory, network.vault, network.cold];
-    if (contracts.some((own) => own.toLowerCase() === canonical.toLowerCase())) return true;
-  }
-  const row = await db
+  return (await ownAmong(db, network, [canonical])).has(canonical);
+}
+
+/** Those of the addresses, in canonical form, that are ours: isOwnAddress for many at once. */
+export async function ownAmong(
+  db: Database | DatabaseTransaction,
+  network: Network,
+  canonicals: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const asked = [...new Set(canonicals)];
+  if (asked.length === 0) return new Set();
+  const rows = await db
     .selectFrom('watched')
-    .select('id')
+    .select('address')
     .where('network', '=', network.id)
-    .where('address', '=', canonical)
-    .executeTakeFirst();
-  return row !== undefined;
+    .where('address', 'in', asked)
+    .execute();
+  const watched = new Set(rows.map(({ address }) => address));
+  const contracts = contractsOf(network);
+  return new Set(
+    asked.filter((address) => watched.has(address) || contracts.includes(address.toLowerCase())),
+  );
+}
+
+function contractsOf(network: Network): string[] {
+  if (network.kind === 'bitcoin') return [];
+  const { registry, factory, vault, cold } = network;
+  return [registry, factory, vault, cold].map((address) => address.toLowerCase());
 }

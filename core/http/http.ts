@@ -12,6 +12,7 @@ import { strayRoutes } from './routes/strays.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { withdrawalRoutes } from './routes/withdrawals.ts';
 import { makeServer, type Server } from './server.ts';
+import { openWithdrawalDesk } from '../withdrawals/withdrawals.ts';
 
 export type { EventNotices, HttpDeps } from './deps.ts';
 export { addApiKey } from './authenticate.ts';
@@ -21,12 +22,14 @@ export async function buildApi(deps: HttpDeps): Promise<Server> {
   const ids = { nowMs: () => deps.now().getTime(), randomBytes: deps.randomBytes };
   const app = await makeServer(deps.log, () => newId('call', ids));
   const requests = observeRequests(app);
+  const desk = openWithdrawalDesk(deps);
+  app.addHook('onClose', () => desk.stop());
   await app.register(async (v1: Server) => {
     requireApiKey(v1, deps);
     customerRoutes(v1, deps);
     depositRoutes(v1, deps);
     strayRoutes(v1, deps);
-    withdrawalRoutes(v1, deps);
+    withdrawalRoutes(v1, { ...deps, desk });
     transferRoutes(v1, deps);
     assetRoutes(v1, deps);
     eventRoutes(v1, deps);

@@ -1,219 +1,280 @@
-import { createHash } from 'node:crypto';
-import { sql } from 'kysely';
-import { idBytes, newId, type Id } from '../../lib/ids/ids.ts';
-import { parseAmount, type AmountRefusal } from '../../lib/money/money.ts';
-import { encodeOrder, orderToJson, type Order } from '../../signer/protocol/order.ts';
-import { parseBitcoinAddress, type BitcoinAddressRefusal } from '../chain/bitcoin/bitcoin.ts';
-import { parseEvmAddress, type EvmAddressRefusal } from '../chain/evm/evm.ts';
-import type { Config, Listing } from '../config/config.ts';
-import { isOwnAddress } from '../customers/customers.ts';
-import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
-import { applyPostings, holdWithdrawal, type PostingRefusal } from '../ledger/ledger.ts';
-import { EVM_UNITS_MAX, isPayable } from './decide.ts';
-import { tell, writeSteps } from './steps.ts';
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import type { Selectable } from 'kysely';
+import { newId } from '../../lib/ids/ids.ts';
+import type { Quote as QuoteTable } from '../db/tables.ts';
+import { executorOf, type DatabaseTransaction } from '../db/db.ts';
+import { applyPostings, holdWithdrawal, type PostingOutcome, type PostingRefusal } from '../ledger/ledger.ts';
+import {
+  readAsk,
+  refusalsOf,
+  type ReadAsk,
+  type Refusal,
+  type WithdrawalAsk,
+  type WithdrawalRefusal,
+} from './ask.ts';
+import { drawOrderNumbers, orderOf, type WithdrawalDeps } from './quote.ts';
+import type { WithdrawalRow } from './queries.ts';
 import { withRetries } from './retries.ts';
-import { rowById, type WithdrawalRow } from './queries.ts';
+import { tell, writeSteps } from './steps.ts';
 
-export interface WithdrawalDeps {
-  readonly db: Database;
-  readonly config: Config;
-  readonly now: () => Date;
-  readonly randomBytes: (length: number) => Uint8Array;
+/** An ask that is meant: recorded under the exchange's own id, for ever. */
+export interface WithdrawalRequest extends WithdrawalAsk {
+  readonly externalId: string;
+  readonly quoteId?: string | undefined;
+  /** The customer's own signature over the order, stored as it is. */
+  readonly authorization?: object | undefined;
 }
-
-export interface WithdrawalAsk {
-  readonly customer: Id<'customer'>;
-  readonly listing: Listing;
-  readonly destination: string;
-  /** Decimal string in units of the asset: what the recipient receives. */
-  readonly amount: string;
-}
-
-export type WithdrawalRefusal =
-  | AmountRefusal
-  | BitcoinAddressRefusal
-  | EvmAddressRefusal
-  | 'OWN_ADDRESS'
-  | 'TOKEN_CONTRACT_AS_DESTINATION'
-  | 'BELOW_MINIMUM'
-  | 'INSUFFICIENT_FUNDS'
-  | 'NOT_YET_FINAL'
-  | 'EXTERNAL_ID_REUSED'
-  | 'QUOTE_EXPIRED'
-  | 'QUOTE_MISMATCH'
-  | 'QUOTE_USED'
-  | 'UNKNOWN_CUSTOMER';
-
-export interface Quote {
-  readonly id: string;
-  readonly units: bigint;
-  readonly feeUnits: bigint;
-  readonly document: Record<string, string | number>;
-  readonly digest: Buffer;
-  readonly expiresAt: Date;
-}
-
-export type QuoteResult =
-  | { readonly ok: true; readonly quote: Quote }
-  | { readonly ok: false; readonly reason: WithdrawalRefusal };
 
 export type RequestResult =
   | { readonly ok: true; readonly created: boolean; readonly withdrawal: WithdrawalRow }
-  | { readonly ok: false; readonly reason: WithdrawalRefusal };
+  | Refusal;
 
-/** A quote keeps its order number this long; the number is never used for anything else. */
-const QUOTE_VALID_MS = 10 * 60_000;
-const NO_CREDENTIALS = new Uint8Array(32);
+type QuoteRow = Selectable<QuoteTable>;
 
-class Refused extends Error {
-  readonly reason: WithdrawalRefusal;
-  constructor(reason: WithdrawalRefusal) {
-    super(reason);
-    this.reason = reason;
-  }
+/** A request that is read, on its way to an answer. */
+interface Candidate {
+  readonly request: WithdrawalRequest;
+  readonly read: ReadAsk;
+  result?: RequestResult;
+  quote?: QuoteRow;
 }
 
-/** What a withdrawal would debit, with the canonical order that it would be. Draws the order's number. */
-export async function quoteWithdrawal(deps: WithdrawalDeps, ask: WithdrawalAsk): Promise<QuoteResult> {
-  const checked = await checkAsk(deps, ask);
-  if (!checked.ok) return checked;
-  const at = deps.now();
-  const order = orderOf(deps, ask, { ...checked, orderNumber: await drawOrderNumber(deps.db), at });
-  const quote: Quote = {
-    id: newId('quote', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes }),
-    units: checked.units,
-    feeUnits: ask.listing.withdrawalFeeUnits,
-    document: { ...orderToJson(order) },
-    digest: digestOf(order),
-    expiresAt: new Date(at.getTime() + QUOTE_VALID_MS),
-  };
-  await deps.db
-    .insertInto('quote')
-    .values({
-      id: quote.id,
-      order_number: order.orderNumber,
-      customer_id: ask.customer,
-      document: JSON.stringify(quote.document),
-      digest: quote.digest,
-      fee_units: quote.feeUnits,
-      expires_at: quote.expiresAt,
-      used_by: null,
-    })
-    .execute();
-  return { ok: true, quote };
+/** What `one` answers when it is the only request: requestWithdrawals. */
+export async function requestWithdrawal(
+  deps: WithdrawalDeps,
+  one: WithdrawalRequest,
+): Promise<RequestResult> {
+  const [result] = await requestWithdrawals(deps, [one]);
+  assert.ok(result);
+  return result;
 }
 
 /**
- * Records a withdrawal and holds its amount and fee, both or neither. The same external id with equal content is
- * the same withdrawal; with other content EXTERNAL_ID_REUSED. A refusal changes nothing.
+ * Records withdrawals and holds amount and fee of each, all in one transaction; each is taken or refused by itself,
+ * in the order given. A refusal changes nothing. The same external id of a customer with equal content is the same
+ * withdrawal for ever, whatever became of minimums, gates, fees or its quote; with other content it is
+ * EXTERNAL_ID_REUSED. Content is asset, network, destination, amount, the quote and the authorization.
  */
-export async function requestWithdrawal(
+export async function requestWithdrawals(
   deps: WithdrawalDeps,
-  ask: WithdrawalAsk & {
-    readonly externalId: string;
-    readonly quoteId?: string | undefined;
-    readonly authorization?: object | undefined;
-  },
-): Promise<RequestResult> {
-  const checked = await checkAsk(deps, ask);
-  if (!checked.ok) return checked;
-  try {
-    return await withRetries(deps.db, async (trx) => {
-      // One at a time for each customer, so that an external id is decided once.
-      const customer = trx.selectFrom('customer').select('id').where('id', '=', ask.customer).forUpdate();
-      if (!(await customer.executeTakeFirst())) throw new Refused('UNKNOWN_CUSTOMER');
-      const known = await trx
-        .selectFrom('withdrawal')
-        .selectAll()
-        .where('customer_id', '=', ask.customer)
-        .where('external_id', '=', ask.externalId)
-        .executeTakeFirst();
-      if (known) return sameOrRefused(known, ask, checked);
-      return insert(deps, trx, ask, checked);
-    });
-  } catch (error) {
-    if (error instanceof Refused) return { ok: false, reason: error.reason };
-    throw error;
+  requests: readonly WithdrawalRequest[],
+): Promise<RequestResult[]> {
+  const answers = requests.map((request): Candidate | Refusal => {
+    const words = readAsk(request);
+    return words.ok ? { request, read: words.read } : words;
+  });
+  let open = answers.filter((answer): answer is Candidate => 'request' in answer);
+  while (open.length > 0) {
+    const { now, later } = withoutRepeats(open);
+    await withRetries(deps.db, (trx) => takeAll(deps, trx, now));
+    open = later;
+  }
+  return answers.map((answer) => ('request' in answer ? resultOf(answer) : answer));
+}
+
+/** Two with one external id or one quote are asked one after the other: the second depends on the first's answer. */
+function withoutRepeats(candidates: readonly Candidate[]): { now: Candidate[]; later: Candidate[] } {
+  const [now, later]: [Candidate[], Candidate[]] = [[], []];
+  const seen = new Set<string>();
+  for (const candidate of candidates) {
+    const { customer, externalId, quoteId } = candidate.request;
+    const names = [`${customer} ${externalId}`, ...(quoteId === undefined ? [] : [quoteId])];
+    (names.some((name) => seen.has(name)) ? later : now).push(candidate);
+    for (const name of names) seen.add(name);
+  }
+  return { now, later };
+}
+
+/** Customers are locked first, so that an external id is decided once; then quotes, the books, the event log. */
+async function takeAll(
+  deps: WithdrawalDeps,
+  trx: DatabaseTransaction,
+  candidates: readonly Candidate[],
+): Promise<void> {
+  // Tried again after a conflict, nothing of the attempt before counts.
+  for (const candidate of candidates) delete candidate.result;
+  await refuseUnknownCustomers(trx, candidates);
+  await answerKnown(trx, undecided(candidates));
+  await lockQuotes(trx, undecided(candidates), deps.now());
+  const asked = undecided(candidates);
+  const reasons = await refusalsOf(
+    trx,
+    asked.map(({ request, read }) => ({ listing: request.listing, read })),
+  );
+  for (const [i, candidate] of asked.entries()) refuse(candidate, reasons[i]);
+  await insertAll(deps, trx, undecided(candidates));
+}
+
+function undecided(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.filter(({ result }) => result === undefined);
+}
+
+function refuse(candidate: Candidate, reason: WithdrawalRefusal | undefined): void {
+  if (reason !== undefined) candidate.result = { ok: false, reason };
+}
+
+async function refuseUnknownCustomers(
+  trx: DatabaseTransaction,
+  candidates: readonly Candidate[],
+): Promise<void> {
+  const rows = await executorOf(trx).query<{ id: string }>(
+    'select id from customer where id = any($1::text[]) order by id for update',
+    [candidates.map(({ request }) => request.customer)],
+  );
+  const known = new Set(rows.map(({ id }) => id));
+  for (const candidate of candidates)
+    refuse(candidate, known.has(candidate.request.customer) ? undefined : 'UNKNOWN_CUSTOMER');
+}
+
+/** Those whose external id is taken: the withdrawal that has it, or EXTERNAL_ID_REUSED. */
+async function answerKnown(trx: DatabaseTransaction, candidates: readonly Candidate[]): Promise<void> {
+  if (candidates.length === 0) return;
+  // A quote gives its number to the order it becomes, so the number leads back to it.
+  const rows = await executorOf(trx).query<WithdrawalRow & { readonly quote_id: string | null }>(
+    `select w.*, q.id as quote_id
+       from unnest($1::text[], $2::text[]) as asked(customer_id, external_id)
+       join withdrawal w using (customer_id, external_id)
+       left join quote q on q.order_number = w.order_number`,
+    [candidates.map(({ request }) => request.customer), candidates.map(({ request }) => request.externalId)],
+  );
+  const known = new Map(rows.map((row) => [`${row.customer_id} ${row.external_id}`, row]));
+  for (const candidate of candidates) {
+    const { customer, externalId } = candidate.request;
+    const found = known.get(`${customer} ${externalId}`);
+    if (!found) continue;
+    const { quote_id: quoteId, ...withdrawal } = found;
+    candidate.result = saysTheSame(candidate, withdrawal, quoteId)
+      ? { ok: true, created: false, withdrawal }
+      : { ok: false, reason: 'EXTERNAL_ID_REUSED' };
   }
 }
 
-interface Checked {
-  readonly ok: true;
-  readonly units: bigint;
-  readonly destination: string;
+/** Another quote or authorization is other content: to drop it silently would let its sender believe that it counts. */
+function saysTheSame({ request, read }: Candidate, known: WithdrawalRow, quoteId: string | null): boolean {
+  const { listing, authorization } = request;
+  return (
+    known.asset === listing.asset.id &&
+    known.network === listing.network.id &&
+    known.destination === read.destination &&
+    known.units === read.units &&
+    (request.quoteId ?? null) === quoteId &&
+    isDeepStrictEqual(known.authorization_document, asStored(authorization))
+  );
 }
 
-type CheckResult = Checked | { readonly ok: false; readonly reason: WithdrawalRefusal };
-
-async function checkAsk(deps: WithdrawalDeps, ask: WithdrawalAsk): Promise<CheckResult> {
-  const { listing } = ask;
-  const amount = parseAmount(ask.amount, listing.asset.decimals);
-  if (!amount.ok) return amount;
-  if (amount.units < listing.withdrawalMinUnits) return { ok: false, reason: 'BELOW_MINIMUM' };
-  const address = readDestination(listing, ask.destination);
-  if (!address.ok) return address;
-  if (await isOwnAddress(deps.db, listing.network, address.canonical))
-    return { ok: false, reason: 'OWN_ADDRESS' };
-  const contracts = listing.network.listings.map((entry) => entry.contract?.toLowerCase());
-  if (contracts.includes(address.canonical.toLowerCase()))
-    return { ok: false, reason: 'TOKEN_CONTRACT_AS_DESTINATION' };
-  const { canonical: destination } = address;
-  if (listing.network.kind === 'evm' && amount.units > EVM_UNITS_MAX)
-    return { ok: false, reason: 'AMOUNT_TOO_LARGE' };
-  if (!isPayable(listing, destination, amount.units)) return { ok: false, reason: 'BELOW_MINIMUM' };
-  return { ok: true, units: amount.units, destination };
+function asStored(authorization: object | undefined): unknown {
+  return authorization === undefined ? null : JSON.parse(JSON.stringify(authorization));
 }
 
-/** The canonical form of a destination on the listing's network. */
-function readDestination(
-  { network }: Listing,
-  text: string,
-):
-  | { readonly ok: true; readonly canonical: string }
-  | { readonly ok: false; readonly reason: WithdrawalRefusal } {
-  if (network.kind === 'bitcoin') return parseBitcoinAddress(text, network.chain);
-  const parsed = parseEvmAddress(text);
-  return parsed.ok ? { ok: true, canonical: parsed.address } : parsed;
+async function lockQuotes(
+  trx: DatabaseTransaction,
+  candidates: readonly Candidate[],
+  at: Date,
+): Promise<void> {
+  const named = candidates.filter(({ request }) => request.quoteId !== undefined);
+  if (named.length === 0) return;
+  const quotes = await trx
+    .selectFrom('quote')
+    .selectAll()
+    .where(
+      'id',
+      'in',
+      named.map(({ request }) => request.quoteId ?? ''),
+    )
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  for (const candidate of named) {
+    const quote = quotes.find(({ id }) => id === candidate.request.quoteId);
+    refuse(candidate, quoteRefusal(candidate, quote, at));
+    if (quote) candidate.quote = quote;
+  }
 }
 
-function sameOrRefused(known: WithdrawalRow, ask: WithdrawalAsk, checked: Checked): RequestResult {
+function quoteRefusal(
+  { request, read }: Candidate,
+  quote: QuoteRow | undefined,
+  at: Date,
+): WithdrawalRefusal | undefined {
+  if (!quote || quote.customer_id !== request.customer) return 'QUOTE_MISMATCH';
+  if (quote.used_by !== null) return 'QUOTE_USED';
+  if (quote.expires_at <= at) return 'QUOTE_EXPIRED';
+  const document = quote.document as { asset?: string; destination?: string; amount?: string };
   const same =
-    known.asset === ask.listing.asset.id &&
-    known.network === ask.listing.network.id &&
-    known.destination === checked.destination &&
-    known.units === checked.units;
-  return same ? { ok: true, created: false, withdrawal: known } : { ok: false, reason: 'EXTERNAL_ID_REUSED' };
+    document.asset === request.listing.assetId &&
+    document.destination === read.destination &&
+    document.amount === read.units.toString();
+  return same ? undefined : 'QUOTE_MISMATCH';
 }
 
-async function insert(
+/** Holds first: only what the books cover is written. */
+async function insertAll(
   deps: WithdrawalDeps,
   trx: DatabaseTransaction,
-  ask: Parameters<typeof requestWithdrawal>[1],
-  checked: Checked,
-): Promise<RequestResult> {
+  candidates: readonly Candidate[],
+): Promise<void> {
+  if (candidates.length === 0) return;
   const at = deps.now();
-  const { listing } = ask;
-  const id = newId('withdrawal', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes });
-  const quoted =
-    ask.quoteId === undefined
-      ? undefined
-      : await useQuote(trx, ask, checked, { id, at, quoteId: ask.quoteId });
-  const order = quoted
-    ? undefined
-    : orderOf(deps, ask, { ...checked, orderNumber: await drawOrderNumber(trx), at });
-  const row = {
-    id,
-    order_number: quoted?.order_number ?? (order as Order).orderNumber,
-    customer_id: ask.customer,
-    external_id: ask.externalId,
+  const numbers = await drawOrderNumbers(trx, candidates.filter(({ quote }) => !quote).length);
+  const rows = candidates.map((candidate) => rowOf(deps, candidate, { numbers, at }));
+  const holds = rows.map(({ id, customer_id: customer, asset, units, fee_units: fee }) =>
+    holdWithdrawal({ withdrawal: id, customer, asset, units: units + fee }),
+  );
+  const outcomes = await applyPostings(executorOf(trx), holds);
+  for (const [i, candidate] of candidates.entries()) candidate.result = resultFrom(outcomes[i], rows[i]);
+  const taken = rows.filter((_, i) => outcomes[i]?.status === 'applied');
+  if (taken.length === 0) return;
+  await trx
+    .insertInto('withdrawal')
+    .values(
+      taken.map((row) => ({
+        ...row,
+        document: JSON.stringify(row.document),
+        authorization_document:
+          row.authorization_document === null ? null : JSON.stringify(row.authorization_document),
+      })),
+    )
+    .execute();
+  await executorOf(trx).query(
+    `update quote set used_by = w.id from withdrawal w
+      where w.id = any($1::text[]) and quote.order_number = w.order_number`,
+    [taken.map(({ id }) => id)],
+  );
+  const steps = taken.map(firstStepOf);
+  await writeSteps(trx, steps, at);
+  await tell(trx, steps, at);
+}
+
+/** How every withdrawal's timeline begins. */
+export function firstStepOf({ id, order_number: number }: WithdrawalRow) {
+  const evidence = { order_number: number.toString() };
+  return { id, from: null, to: 'requested', actor: 'customer', reason: 'ASKED', evidence } as const;
+}
+
+/** As the row will stand. `numbers` are for those without a quote; each is taken from its front. */
+function rowOf(
+  deps: WithdrawalDeps,
+  { request, read, quote }: Candidate,
+  { numbers, at }: { readonly numbers: bigint[]; readonly at: Date },
+): WithdrawalRow & { readonly id: string } {
+  const { listing } = request;
+  const orderNumber = quote?.order_number ?? numbers.shift();
+  assert.ok(orderNumber !== undefined, 'a number was drawn for everyone without a quote');
+  const order = quote ?? orderOf(deps.config, request, { read, orderNumber, at });
+  return {
+    id: newId('withdrawal', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes }),
+    order_number: orderNumber,
+    customer_id: request.customer,
+    external_id: request.externalId,
     asset: listing.asset.id,
     network: listing.network.id,
-    destination: checked.destination,
-    units: checked.units,
-    fee_units: quoted?.fee_units ?? listing.withdrawalFeeUnits,
-    document: JSON.stringify(quoted?.document ?? orderToJson(order as Order)),
-    digest: quoted?.digest ?? digestOf(order as Order),
-    authorization_document: ask.authorization === undefined ? null : JSON.stringify(ask.authorization),
+    destination: read.destination,
+    units: read.units,
+    fee_units: quote?.fee_units ?? listing.withdrawalFeeUnits,
+    document: order.document,
+    digest: order.digest,
+    authorization_document: asStored(request.authorization),
     state: 'requested',
     reason: '',
     spend_id: null,
@@ -221,82 +282,21 @@ async function insert(
     created_at: at,
     updated_at: at,
   };
-  await trx.insertInto('withdrawal').values(row).execute();
-  const step = { id, from: null, to: 'requested', actor: 'customer', reason: 'ASKED' } as const;
-  const evidence = { order_number: row.order_number.toString() };
-  await writeSteps(trx, [{ ...step, evidence }], at);
-  const { asset, units, fee_units: fee } = row;
-  const hold = holdWithdrawal({ withdrawal: id, customer: ask.customer, asset, units: units + fee });
-  const [outcome] = await applyPostings(executorOf(trx), [hold]);
-  if (outcome?.status === 'refused') throw new Refused(refusalOf(outcome.reason));
-  await tell(trx, [{ ...step, evidence }], at);
-  const withdrawal = await rowById(trx, id);
-  if (!withdrawal) throw new Error(`withdrawal ${id} was not written`);
-  return { ok: true, created: true, withdrawal };
 }
 
-function refusalOf(reason: PostingRefusal): WithdrawalRefusal {
+function resultFrom(outcome: PostingOutcome | undefined, row: WithdrawalRow | undefined): RequestResult {
+  assert.ok(outcome && row);
+  if (outcome.status === 'refused') return { ok: false, reason: refusalFrom(outcome.reason) };
+  return { ok: true, created: true, withdrawal: row };
+}
+
+function refusalFrom(reason: PostingRefusal): WithdrawalRefusal {
   if (reason === 'INSUFFICIENT_FUNDS' || reason === 'NOT_YET_FINAL') return reason;
   if (reason === 'UNITS_OUT_OF_RANGE') return 'AMOUNT_TOO_LARGE';
   throw new Error(`the books refuse a hold: ${reason}`);
 }
 
-async function useQuote(
-  trx: DatabaseTransaction,
-  ask: WithdrawalAsk,
-  checked: Checked,
-  by: { readonly id: string; readonly at: Date; readonly quoteId: string },
-) {
-  const quote = await trx
-    .selectFrom('quote')
-    .selectAll()
-    .where('id', '=', by.quoteId)
-    .forUpdate()
-    .executeTakeFirst();
-  if (!quote || quote.customer_id !== ask.customer) throw new Refused('QUOTE_MISMATCH');
-  if (quote.used_by !== null) throw new Refused('QUOTE_USED');
-  if (quote.expires_at <= by.at) throw new Refused('QUOTE_EXPIRED');
-  const document = quote.document as { asset?: string; destination?: string; amount?: string };
-  const same =
-    document.asset === ask.listing.assetId &&
-    document.destination === checked.destination &&
-    document.amount === checked.units.toString();
-  if (!same) throw new Refused('QUOTE_MISMATCH');
-  await trx.updateTable('quote').set({ used_by: by.id }).where('id', '=', quote.id).execute();
-  return quote;
-}
-
-function orderOf(
-  deps: WithdrawalDeps,
-  ask: WithdrawalAsk,
-  facts: {
-    readonly units: bigint;
-    readonly destination: string;
-    readonly orderNumber: bigint;
-    readonly at: Date;
-  },
-): Order {
-  return {
-    kind: 'customer',
-    orderNumber: facts.orderNumber,
-    customer: idBytes(ask.customer),
-    credentialSetHash: NO_CREDENTIALS,
-    epoch: deps.config.epoch,
-    asset: ask.listing.assetId,
-    destination: facts.destination,
-    amount: facts.units,
-    maxFee: ask.listing.withdrawalFeeUnits,
-    expiry: BigInt(Math.floor(facts.at.getTime() / 1000) + deps.config.orderExpirySeconds),
-  };
-}
-
-function digestOf(order: Order): Buffer {
-  return createHash('sha256').update(encodeOrder(order)).digest();
-}
-
-async function drawOrderNumber(db: Database | DatabaseTransaction): Promise<bigint> {
-  const { rows } = await sql<{ number: bigint }>`select nextval('order_number') as number`.execute(db);
-  const [row] = rows;
-  if (!row) throw new Error('the sequence of order numbers does not answer');
-  return row.number;
+function resultOf({ result }: Candidate): RequestResult {
+  assert.ok(result, 'every request was answered');
+  return result;
 }

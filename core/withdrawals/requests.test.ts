@@ -16,6 +16,7 @@ import { applyPostings, auditLedger, balancesOf, recordStray, resolveStray } fro
 import {
   cancelWithdrawal,
   listWithdrawals,
+  openWithdrawalDesk,
   quoteWithdrawal,
   requestWithdrawal,
   withdrawalById,
@@ -196,9 +197,10 @@ test('a quote’s number becomes the order’s, once, for the same content, in t
 test('500 at once of one balance: exactly what it allows; half of them cancelled at once: exactly that is free', async () => {
   const each = 1_000_000n + BTC.withdrawalFeeUnits;
   const customer = await customerWith(123n * each + each / 2n);
+  const desk = openWithdrawalDesk(deps);
   const results = await Promise.all(
     Array.from({ length: 500 }, (_, i) =>
-      requestWithdrawal(deps, {
+      desk.request({
         customer,
         listing: BTC,
         destination: OUT,
@@ -226,6 +228,93 @@ test('one external id, 20 callers at once: one withdrawal', async () => {
   const ids = new Set(results.map((result) => (result.ok ? result.withdrawal.id : result.reason)));
   assert.equal(ids.size, 1);
   assert.equal(results.filter((result) => result.ok && result.created).length, 1);
+});
+
+test('a repeat is the same withdrawal for ever, whatever became of minimum, fee, listing, addresses and quote', async () => {
+  const customer = await customerWith(100_000_000n);
+  const ask = { customer, listing: BTC, destination: OUT, amount: '0.1' };
+  const quoted = await quoteWithdrawal(deps, ask);
+  assert.ok(quoted.ok);
+  const authorization = { type: 'webauthn', credential: 'c', assertion: 'a' };
+  const plain = { ...ask, externalId: 'plain' };
+  const full = { ...ask, externalId: 'full', quoteId: quoted.quote.id, authorization };
+  const first = [await requestWithdrawal(deps, plain), await requestWithdrawal(deps, full)];
+  const ids = first.map((result) => (result.ok ? result.withdrawal.id : result.reason));
+  // The quote expires, the minimum and the fee rise, the destination becomes ours.
+  clock.ms += 11 * 60_000;
+  const listing = { ...BTC, withdrawalMinUnits: 90_000_000n, withdrawalFeeUnits: 80_000_000n };
+  const own = { network: 'bitcoin', address: OUT, script: Buffer.of(7), derivation: '1/9' } as const;
+  await db.transaction().execute((trx) => watchAddresses(trx, [{ ...own, purpose: 'change' }]));
+  const before = await everything();
+  try {
+    for (const [i, one] of [plain, full].entries()) {
+      const again = await requestWithdrawal(deps, { ...one, listing, destination: OUT.toUpperCase() });
+      assert.ok(again.ok && !again.created);
+      assert.equal(again.withdrawal.id, ids[i]);
+      assert.deepEqual(again.withdrawal, (await withdrawalById(db, ids[i]!))!.row);
+    }
+    const fresh = await requestWithdrawal(deps, { ...plain, listing, externalId: 'fresh' });
+    assert.deepEqual(fresh, { ok: false, reason: 'BELOW_MINIMUM' });
+    const others = [
+      { ...plain, quoteId: quoted.quote.id },
+      { ...plain, authorization },
+      { ...full, quoteId: undefined },
+      { ...full, quoteId: 'quo_other' },
+      { ...full, authorization: undefined },
+      { ...full, authorization: { ...authorization, assertion: 'b' } },
+      { ...full, amount: '0.2' },
+    ];
+    for (const other of others)
+      assert.deepEqual(await requestWithdrawal(deps, other), { ok: false, reason: 'EXTERNAL_ID_REUSED' });
+    const reordered = { assertion: 'a', credential: 'c', type: 'webauthn' };
+    assert.ok((await requestWithdrawal(deps, { ...full, authorization: reordered })).ok);
+    assert.equal(await everything(), before, 'nothing was written');
+  } finally {
+    await db.deleteFrom('watched').where('address', '=', OUT).execute();
+  }
+});
+
+test('the desk: one batch answers everybody by himself, repeats and quotes in their order', async () => {
+  const desk = openWithdrawalDesk(deps);
+  const [rich, poor] = [await customerWith(100_000_000n), await customerWith(1_100_000n)];
+  const nobody = newId('customer', { nowMs: () => clock.ms, randomBytes });
+  const ask = { customer: rich, listing: BTC, destination: OUT, amount: '0.01' };
+  const quoted = await quoteWithdrawal(deps, { ...ask, customer: poor, amount: '0.02' });
+  assert.ok(quoted.ok);
+  const dear = { ...ask, customer: poor, amount: '0.02', quoteId: quoted.quote.id };
+  const results = await Promise.allSettled([
+    desk.request({ ...ask, externalId: 'a' }),
+    desk.request({ ...ask, externalId: 'a' }),
+    desk.request({ ...ask, externalId: 'a', amount: '0.02' }),
+    desk.request({ ...ask, externalId: 'x'.repeat(129) }),
+    desk.request({ ...ask, customer: nobody, externalId: 'a' }),
+    desk.request({ ...ask, destination: 'hello', externalId: 'h' }),
+    desk.request({ ...dear, externalId: 'd' }),
+    desk.request({ ...dear, externalId: 'e' }),
+    desk.request({ ...dear, amount: '0.01', quoteId: undefined, externalId: 'd' }),
+    desk.request({ ...ask, customer: poor, externalId: 'p' }),
+  ]);
+  const said = results.map((result) =>
+    result.status === 'rejected'
+      ? String(result.reason.code)
+      : result.value.ok
+        ? `created ${result.value.created}`
+        : result.value.reason,
+  );
+  assert.deepEqual(said, [
+    'created true',
+    'created false',
+    'EXTERNAL_ID_REUSED',
+    '23514',
+    'UNKNOWN_CUSTOMER',
+    'ADDRESS_MALFORMED',
+    'INSUFFICIENT_FUNDS',
+    'INSUFFICIENT_FUNDS',
+    'created true',
+    'INSUFFICIENT_FUNDS',
+  ]);
+  await desk.stop();
+  assert.deepEqual(await auditLedger(executorOf(db)), []);
 });
 
 test('any amounts: what is taken and what is free is the balance', async () => {

@@ -12,16 +12,10 @@ export {
   type WithdrawalRow,
   type WithdrawalStepRow,
 } from './queries.ts';
-export {
-  quoteWithdrawal,
-  requestWithdrawal,
-  type Quote,
-  type QuoteResult,
-  type RequestResult,
-  type WithdrawalAsk,
-  type WithdrawalDeps,
-  type WithdrawalRefusal,
-} from './request.ts';
+export type { WithdrawalAsk, WithdrawalRefusal } from './ask.ts';
+export { openWithdrawalDesk, type WithdrawalDesk } from './desk.ts';
+export { quoteWithdrawal, type Quote, type QuoteResult, type WithdrawalDeps } from './quote.ts';
+export { firstStepOf, requestWithdrawal, type RequestResult, type WithdrawalRequest } from './request.ts';
 export { withdrawalStates, withdrawalTransitions, type WithdrawalState } from './withdrawal-states.ts';
 
 /**

@@ -5,11 +5,12 @@ import { tipOf } from '../../chain/chain.ts';
 import type { Listing } from '../../config/config.ts';
 import {
   cancelWithdrawal,
+  firstStepOf,
   listWithdrawals,
   quoteWithdrawal,
-  requestWithdrawal,
   withdrawalById,
   withdrawalStates,
+  type WithdrawalDesk,
   type WithdrawalDetail,
   type WithdrawalRow,
 } from '../../withdrawals/withdrawals.ts';
@@ -110,8 +111,10 @@ const quoteSchema = z.object({
   digest: z.string(),
 });
 
+type DeskDeps = HttpDeps & { readonly desk: WithdrawalDesk };
+
 /** Withdrawals: quote, ask, look, cancel. */
-export function withdrawalRoutes(app: Server, deps: HttpDeps): void {
+export function withdrawalRoutes(app: Server, deps: DeskDeps): void {
   quoteRoute(app, deps);
   createRoute(app, deps);
   readRoutes(app, deps);
@@ -176,7 +179,7 @@ function quoteRoute(app: Server, deps: HttpDeps): void {
   );
 }
 
-function createRoute(app: Server, deps: HttpDeps): void {
+function createRoute(app: Server, deps: DeskDeps): void {
   app.post(
     '/v1/withdrawals',
     {
@@ -202,25 +205,39 @@ function createRoute(app: Server, deps: HttpDeps): void {
           body,
           now: deps.now(),
         },
-        async () => {
-          const customer = await customerIn(deps, body.customer_id);
-          const result = await requestWithdrawal(deps, {
-            customer: customer.id,
-            listing: listingBy(deps, body.asset, body.network),
-            destination: body.destination,
-            amount: body.amount,
-            externalId: body.external_id,
-            quoteId: body.quote_id,
-            authorization: body.authorization,
-          });
-          if (!result.ok) throw new Problem(result.reason);
-          return { status: result.created ? 201 : 200, body: await detailOf(deps, result.withdrawal.id) };
-        },
+        () => take(deps, body),
       );
       if (keyed.replayed) void reply.header('idempotency-replayed', 'true');
       return reply.code(keyed.status === 201 ? 201 : 200).send(keyed.body as z.infer<typeof withdrawal>);
     },
   );
+}
+
+async function take(
+  deps: DeskDeps,
+  body: z.infer<typeof createBody>,
+): Promise<{ status: number; body: unknown }> {
+  const customer = parseId('customer', body.customer_id);
+  if (customer === undefined) throw new Problem('UNKNOWN_CUSTOMER', `No customer ${body.customer_id}`);
+  const result = await deps.desk.request({
+    customer,
+    listing: listingBy(deps, body.asset, body.network),
+    destination: body.destination,
+    amount: body.amount,
+    externalId: body.external_id,
+    quoteId: body.quote_id,
+    authorization: body.authorization,
+  });
+  if (!result.ok) throw new Problem(result.reason);
+  const { created, withdrawal: row } = result;
+  if (!created) return { status: 200, body: await detailOf(deps, row.id) };
+  return { status: 201, body: { ...renderWithdrawal(deps, row), timeline: [firstStep(row)] } };
+}
+
+/** The first step of a timeline, as reading it answers. */
+function firstStep(row: WithdrawalRow) {
+  const { from, to, actor, reason, evidence } = firstStepOf(row);
+  return { at: row.created_at.toISOString(), from, to, actor, reason_code: reason, evidence };
 }
 
 function readRoutes(app: Server, deps: HttpDeps): void {
