@@ -85,7 +85,12 @@ const configSchema = z.strictObject({
   signerClient: z.strictObject({ certificateFile: z.string(), keyFile: z.string() }),
   /** Public keys and addresses of this epoch: what the signers pinned. */
   walletManifestFile: z.string(),
-  http: z.strictObject({ host: z.string(), port: z.int().min(0).max(65535) }),
+  http: z.strictObject({
+    host: z.string(),
+    port: z.int().min(0).max(65535),
+    /** An Idempotency-Key answers its repetition at least this long, then it is forgotten. */
+    idempotencyKeyHours: z.int().min(1).max(8760).default(72),
+  }),
   orderExpirySeconds: z.int().positive().default(604_800),
 });
 

@@ -1,6 +1,7 @@
 import { newId } from '../../lib/ids/ids.ts';
 import { requireApiKey } from './api-key.ts';
 import type { HttpDeps } from './deps.ts';
+import { forgetOldKeys } from './idempotency-age.ts';
 import { observeRequests } from './metrics.ts';
 import { assetRoutes } from './routes/assets.ts';
 import { controlRoutes } from './routes/controls.ts';
@@ -23,7 +24,11 @@ export async function buildApi(deps: HttpDeps): Promise<Server> {
   const app = await makeServer(deps.log, () => newId('call', ids));
   const requests = observeRequests(app);
   const desk = openWithdrawalDesk(deps);
-  app.addHook('onClose', () => desk.stop());
+  const forgetting = forgetOldKeys(deps);
+  app.addHook('onClose', async () => {
+    await desk.stop();
+    await forgetting.stop();
+  });
   await app.register(async (v1: Server) => {
     requireApiKey(v1, deps);
     customerRoutes(v1, deps);

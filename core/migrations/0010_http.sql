@@ -14,3 +14,5 @@ create table idempotency_key (
   created_at  timestamptz not null,
   primary key (api_key_id, key)
 );
+-- The oldest go first: keys are kept a stated time (http.idempotencyKeyHours).
+create index idempotency_key_by_age on idempotency_key (created_at);

@@ -601,6 +601,7 @@ CREATE INDEX deposit_unswept ON public.deposit USING btree (network, asset, addr
 CREATE INDEX event_subject ON public.event USING btree (subject, seq);
 CREATE INDEX evm_payout_by_id ON public.evm_payout USING btree (network, payout_id) WHERE canonical;
 CREATE INDEX hold_pending ON public.hold USING btree (account_id) WHERE (state = 'pending'::text);
+CREATE INDEX idempotency_key_by_age ON public.idempotency_key USING btree (created_at);
 CREATE INDEX lot_by_account ON public.lot USING btree (account_id);
 CREATE INDEX receipt_by_block ON public.receipt USING btree (network, block_hash) WHERE (block_hash IS NOT NULL);
 CREATE INDEX receipt_by_change ON public.receipt USING btree (network, change);
