@@ -23,6 +23,7 @@ import {
   takeCoins,
   watchChange,
 } from './plan-bitcoin.ts';
+import { PSBT_LENGTH_USABLE } from './select-fitting.ts';
 import {
   attemptsOf,
   beginSigning,
@@ -233,6 +234,11 @@ async function replace({ deps, network, spend, last }: Case): Promise<boolean> {
   });
   if (!replaced.ok) {
     await putOff(deps, spend, `STUCK_${replaced.reason satisfies ReplaceRefusal}`);
+    return false;
+  }
+  // An extra coin may bring a previous transaction of any size.
+  if (replaced.built.psbt.length > PSBT_LENGTH_USABLE) {
+    await putOff(deps, spend, 'STUCK_TRANSACTION_TOO_LARGE');
     return false;
   }
   await deps.effects.commit('spend.replace', async (trx) => {

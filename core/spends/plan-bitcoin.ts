@@ -8,8 +8,6 @@ import {
   estimateFeeRate,
   inputFormOf,
   parseBitcoinAddress,
-  previousTransactions,
-  selectCoins,
   spendableCoins,
   walletOf,
   type BuiltPsbt,
@@ -20,6 +18,7 @@ import {
 import { tipOf, watchAddresses } from '../chain/chain.ts';
 import { depthFor, listingsOf, type BitcoinNetwork, type Config, type Listing } from '../config/config.ts';
 import type { Database, DatabaseTransaction } from '../db/db.ts';
+import { PSBT_LENGTH_USABLE, selectFitting } from './select-fitting.ts';
 import { insertAttempt, insertSpend } from './spend-rows.ts';
 import type { Prepared, PrepareRefusal, SpendDeps, SpendOrder } from './spends.ts';
 
@@ -47,7 +46,7 @@ export async function prepareBitcoinSpend(deps: SpendDeps, plan: BitcoinPlan): P
     script: scriptOf(network, destination),
     units,
   }));
-  const selected = selectCoins({
+  const selected = await selectFitting(rpc, {
     form: inputFormOf(wallet),
     coins,
     outputs,
@@ -62,8 +61,9 @@ export async function prepareBitcoinSpend(deps: SpendDeps, plan: BitcoinPlan): P
     orders: outputs,
     changeIndex: change.index,
     changeSat: selected.changeSat,
-    previous: await previousTransactions(rpc, selected.coins),
+    previous: selected.previous,
   });
+  if (built.psbt.length > PSBT_LENGTH_USABLE) return { ok: false, reason: 'TRANSACTION_TOO_LARGE' };
   return {
     ok: true,
     record: async (trx) => {

@@ -33,7 +33,14 @@ export {
   type ReplaceRefusal,
   type ReplaceResult,
 } from './replace.ts';
-export { selectCoins, type Coin, type SelectionRefusal, type SelectionResult } from './select-coins.ts';
+export {
+  selectCoins,
+  type Coin,
+  type Selected,
+  type Selection,
+  type SelectionRefusal,
+  type SelectionResult,
+} from './select-coins.ts';
 export { dustLimitOf, inputFormOf } from './transaction.ts';
 export { previousTransactions, scanWallet, spendableCoins, type WalletScan } from './wallet-coins.ts';
 export { nativeCurveMissing } from './curve.ts';
