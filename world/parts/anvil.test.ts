@@ -73,6 +73,23 @@ test('kill -9 keeps what the interval wrote, and without one nothing', async (t)
   assert.equal(await height(node), 5);
 });
 
+test('started again and again it has the same block 0, and a clock that goes right', async (t) => {
+  const folder = await temporary(t);
+  let node = await startAnvil({ folder, mining: 'manual' });
+  t.after(() => node.stop());
+  const genesis = await block(node, '0x0');
+  for (let starts = 0; starts < 6; starts += 1) {
+    await node.mine(2);
+    await node.stop();
+    await sleep(500);
+    node = await startAnvil({ folder, mining: 'manual' });
+    assert.equal((await block(node, '0x0')).hash, genesis.hash, `start ${starts + 2}`);
+  }
+  await node.mine(1);
+  const { timestamp } = await node.rpc<{ timestamp: string }>('eth_getBlockByNumber', 'latest', false);
+  assert.ok(Math.abs(Number(timestamp) - Date.now() / 1000) < 3, 'the block is of now');
+});
+
 test('a reorg changes hashes and drops transactions; mining, finality and the gas limit are as asked', async (t) => {
   const node = await startAnvil({ mining: 'manual', slotsInAnEpoch: 2 });
   t.after(() => node.stop());

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { bytesToHex, type Hex } from 'viem';
@@ -71,12 +71,16 @@ async function startIn(folder: string, options: AnvilOptions): Promise<Anvil> {
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const chainId = options.chainId ?? 31337;
+  const born = await bornAt(folder);
   const rpcWithin = <Result>(timeoutMs: number, method: string, params: readonly unknown[]) =>
     callRpc<Result>({ url, method, params, timeoutMs });
   const server = await startProcess({
     name: 'anvil',
     command,
-    args: [...nodeArgs(options, { folder, port, chainId }), ...(options.args ?? [])],
+    args: [
+      ...nodeArgs(options, { folder, port, chainId, bornSeconds: born.seconds }),
+      ...(options.args ?? []),
+    ],
     logFile: join(folder, 'anvil.log'),
     orphanSignal: 'SIGTERM',
     readyTimeoutMs: 60_000,
@@ -89,15 +93,43 @@ async function startIn(folder: string, options: AnvilOptions): Promise<Anvil> {
         },
       ),
   });
+  if (born.again) await catchUpWithTime(rpcWithin);
   return faceOf({ server, url, port, chainId, folder, temporary: options.folder === undefined }, rpcWithin);
 }
 
-function nodeArgs(options: AnvilOptions, node: { folder: string; port: number; chainId: number }): string[] {
+/**
+ * When the folder's chain began. At every start anvil makes a block 0 of that moment, and answers with it or with the
+ * stored one as chance has it: a chain whose genesis changes. With the same moment it is the same block.
+ */
+async function bornAt(folder: string): Promise<{ seconds: number; again: boolean }> {
+  const path = join(folder, 'born');
+  const kept = Number(await readFile(path, 'utf8').catch(() => ''));
+  if (kept > 0) return { seconds: kept, again: true };
+  const seconds = Math.floor(Date.now() / 1000);
+  await writeFile(path, `${seconds}\n`);
+  return { seconds, again: false };
+}
+
+/** Started again, its clock would go on from its last block. */
+async function catchUpWithTime(
+  rpc: <Result>(timeoutMs: number, method: string, params: readonly unknown[]) => Promise<Result>,
+): Promise<void> {
+  const params = ['latest', false];
+  const { timestamp } = await rpc<{ timestamp: string }>(RPC_TIMEOUT_MS, 'eth_getBlockByNumber', params);
+  const now = Math.floor(Date.now() / 1000);
+  if (Number(timestamp) < now) await rpc(RPC_TIMEOUT_MS, 'evm_setTime', [now]);
+}
+
+function nodeArgs(
+  options: AnvilOptions,
+  node: { folder: string; port: number; chainId: number; bornSeconds: number },
+): string[] {
   const mining = options.mining ?? 'auto';
   return [
     '--host=127.0.0.1',
     `--port=${node.port}`,
     `--chain-id=${node.chainId}`,
+    `--timestamp=${node.bornSeconds}`,
     `--mnemonic=${MNEMONIC}`,
     `--slots-in-an-epoch=${options.slotsInAnEpoch ?? 32}`,
     `--state=${join(node.folder, 'state.json')}`,
