@@ -1,10 +1,10 @@
-import type { Selectable } from 'kysely';
+import type { ExpressionBuilder, Selectable } from 'kysely';
 import { recordEvent } from '../audit/audit.ts';
 import { tipOf } from '../chain/chain.ts';
 import { irreversibleDepth } from '../chain/evm/evm.ts';
 import type { Listing } from '../config/config.ts';
 import { executorOf } from '../db/db.ts';
-import type { BookedDelivery, EvmDelivery } from '../db/tables.ts';
+import type { BookedDelivery, EvmDelivery, Tables } from '../db/tables.ts';
 import {
   applyPostings,
   recordColdMove,
@@ -67,6 +67,10 @@ export async function bookDeliveries(work: TreasuryWork): Promise<number> {
   return postings.length;
 }
 
+/**
+ * Those of addresses that are bound. Where what the vault got was taken as a stray, because nobody had the address
+ * then, that stray books it: addresses can be computed, paid and emptied before they are given out.
+ */
 async function deliveriesIn({ trx, network }: TreasuryWork, above: number, reach: number) {
   const heights = await trx
     .selectFrom('evm_delivery')
@@ -94,11 +98,33 @@ async function deliveriesIn({ trx, network }: TreasuryWork, above: number, reach
     .where('height', '>', above)
     .where('height', '<=', height)
     .where('units', '>', 0n)
+    .where((eb) => eb.not(eb.exists(strayOf(eb))))
     .orderBy('height')
     .orderBy('tx_id')
     .orderBy('evm_delivery.position')
     .execute();
   return { deliveries, height };
+}
+
+/** The same movement as the vault, or cold, saw it arrive. */
+function strayOf(eb: ExpressionBuilder<Tables, 'evm_delivery'>) {
+  return eb
+    .selectFrom('stray')
+    .innerJoin('watched', (join) =>
+      join.onRef('watched.network', '=', 'stray.network').onRef('watched.address', '=', 'stray.address'),
+    )
+    .innerJoin('receipt', (join) =>
+      join
+        .onRef('receipt.watched_id', '=', 'watched.id')
+        .onRef('receipt.tx_id', '=', 'stray.tx_id')
+        .onRef('receipt.position', '=', 'stray.position'),
+    )
+    .select('stray.id')
+    .whereRef('stray.network', '=', 'evm_delivery.network')
+    .whereRef('stray.tx_id', '=', 'evm_delivery.tx_id')
+    .whereRef('stray.contract', '=', 'evm_delivery.contract')
+    .whereRef('receipt.sender', '=', 'evm_delivery.deposit')
+    .where('watched.purpose', 'in', ['vault', 'cold']);
 }
 
 type Delivery = Selectable<EvmDelivery> & { readonly watched_id: bigint };
