@@ -1,4 +1,4 @@
-/** A node behind a wire that can be cut: before a call arrives, or after it was done and before its answer is back. */
+/** A node behind a wire that can be cut: before a call arrives, after it was done and before its answer is back; or that garbles. */
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -7,20 +7,31 @@ export interface NodeProxy {
   readonly url: string;
   /** The method's next calls: `lost` never arrive, `unanswered` are done and nobody hears of it. */
   readonly cut: (method: string, how: 'lost' | 'unanswered', times: number) => void;
+  /** The next calls, whatever they are, do not arrive and are answered with what no node says. */
+  readonly garble: (times: number) => void;
   /** How often a cut hit. */
   readonly cuts: () => number;
   readonly stop: () => Promise<void>;
 }
 
+/** Another server's page, a broken line, an answer of the wrong shape, of none, and of the wrong type. */
+const GARBAGE = ['<html>Bad Gateway</html>', '{"jsonrpc":"2.0","resu', '[]', '', '{"id":0,"result":"zz"}'];
+
 export async function proxyOf(nodeUrl: string): Promise<NodeProxy> {
   const node = new URL(nodeUrl);
   const plans: { method: string; how: 'lost' | 'unanswered'; times: number }[] = [];
   let hits = 0;
+  let garbled = 0;
   const server = createServer((incoming, outgoing) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {
       const body = Buffer.concat(parts);
+      if (garbled > 0) {
+        garbled -= 1;
+        hits += 1;
+        return void outgoing.end(GARBAGE[hits % GARBAGE.length]);
+      }
       const plan = plans.find(({ method, times }) => times > 0 && body.includes(`"${method}"`));
       if (plan) {
         plan.times -= 1;
@@ -48,6 +59,9 @@ export async function proxyOf(nodeUrl: string): Promise<NodeProxy> {
   return {
     url: url.href,
     cut: (method, how, times) => void plans.push({ method, how, times }),
+    garble: (times) => {
+      garbled = times;
+    },
     cuts: () => hits,
     stop: async () => {
       server.closeAllConnections();

@@ -43,6 +43,16 @@ export interface StackOptions {
   /** Overrides of every network's entry in the configuration. */
   readonly network?: Record<string, unknown>;
   readonly config?: Record<string, unknown>;
+  /** Parts that the caller runs, and may end; default: parts of this scope, followed by watchers in this process. */
+  readonly parts?: OwnParts;
+}
+
+export interface OwnParts {
+  readonly databaseUrl: string;
+  readonly node: Bitcoind;
+  readonly anvil: Anvil;
+  /** Where core finds a node, which may be a proxy of it. */
+  readonly reach: (nodeUrl: string) => Promise<string>;
 }
 
 export interface Stack {
@@ -72,7 +82,11 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const path = mkdtempSync(join(tmpdir(), 'portcullis-stack-'));
   const folder = takeFolder(path, true);
   scope.after(async () => rmSync(path, { recursive: true, force: true }));
-  const [database, node] = await Promise.all([testDatabase(scope), testBitcoind(scope)]);
+  const { parts: own } = options;
+  const reach = own?.reach ?? (async (url: string) => url);
+  const [databaseUrl, node] = own
+    ? [own.databaseUrl, own.node]
+    : await Promise.all([testDatabase(scope).then(({ url }) => url), testBitcoind(scope)]);
   const client = await identityIn(folder.at('secrets'), 'core');
   const people = await startPeople(folder.at('people.json'));
   scope.after(people.stop);
@@ -82,10 +96,10 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
   const relayerKeyFile = folder.at('secrets', 'relayer.key');
   writeFileSync(relayerKeyFile, relayerKey);
-  const relay = { relayerKeyFile, folder, signers, people };
+  const relay = { relayerKeyFile, folder, signers, people, own };
   const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
   const system = {
-    bitcoinNodeUrl: node.url,
+    bitcoinNodeUrl: await reach(node.url),
     bitcoinCaip2: REGTEST,
     evm,
     signers: signers.all,
@@ -102,15 +116,15 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const configFile = folder.at('portcullis.toml');
   writeFileSync(configFile, tuned(localConfiguration(system), options));
   const config = parseConfig(readFileSync(configFile, 'utf8'));
-  const pool = openPool(database.url, 8);
+  const pool = openPool(databaseUrl, 8);
   scope.after(async () => pool.end());
   const db = openDatabase(pool);
-  const stopWatching = watchAll(db, config);
+  const stopWatching = own ? async () => {} : watchAll(db, config);
   scope.after(stopWatching);
   const parts = {
     db,
     pool,
-    databaseUrl: database.url,
+    databaseUrl,
     config,
     configFile,
     node,
@@ -119,25 +133,29 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
     stopWatching,
   };
   const stack = faceOf(parts, privateKeyToAccount(relayerKey).address);
-  await stack.mine();
+  if (!own) await stack.mine();
   whyNot = () => waiting(db);
   return stack;
 }
 
+interface EvmParts {
+  readonly relayerKeyFile: string;
+  readonly folder: WorldFolder;
+  readonly signers: LocalSigners;
+  readonly people: People;
+  readonly own: OwnParts | undefined;
+}
+
 async function startEvm(
   scope: TestScope,
-  {
-    relayerKeyFile,
-    folder,
-    signers,
-    people,
-  }: { relayerKeyFile: string; folder: WorldFolder; signers: LocalSigners; people: People },
+  { relayerKeyFile, folder, signers, people, own }: EvmParts,
 ): Promise<{ anvil: Anvil; evm: LocalEvmNetwork[] }> {
-  const anvil = await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 });
+  const anvil = own?.anvil ?? (await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 }));
   mkdirSync(folder.at('anvil'));
   const parts = { id: 'ethereum', anvil, folder, people, signers: signers.all, relayerKeyFile };
   const made = await deployLocalEvm(parts);
-  return { anvil, evm: [{ ...made, name: 'Ethereum', relayerKeyFile }] };
+  const nodeUrl = own ? await own.reach(anvil.url) : anvil.url;
+  return { anvil, evm: [{ ...made, nodeUrl, name: 'Ethereum', relayerKeyFile }] };
 }
 
 /** Short waits; what the test overrides. */
@@ -227,7 +245,7 @@ async function waiting(db: Database): Promise<string> {
 }
 
 /** Reasons of what waits, for the message of a test that failed. */
-let whyNot = async (): Promise<string> => '';
+export let whyNot = async (): Promise<string> => '';
 
 export async function until(what: string, holds: () => Promise<boolean>, act?: () => Promise<unknown>) {
   const deadline = Date.now() + WITHIN_MS;
