@@ -3,6 +3,7 @@ import { zeroAddress } from 'viem';
 import type { EvmSystem } from '../contracts/deploy.ts';
 import { fromHex } from '../signer/protocol/canonical.ts';
 import type { Manifest } from '../signer/protocol/manifest.ts';
+import { policyDocument, type Policy } from '../signer/protocol/policy.ts';
 import { OPERATOR_ORIGIN, OPERATOR_QUORUM } from './people/people.ts';
 
 /** An EVM network of the local system. */
@@ -142,6 +143,52 @@ export interface SignerPublic {
   readonly id: string;
   readonly xpub: string;
   readonly evmAddress: string;
+}
+
+const DAY_SECONDS = 86_400;
+/** What the local signers pay at most: in an order, and in any hour and any day; and fees in any day. */
+const LOCAL_LIMITS = {
+  BTC: { orderMax: 50n * 10n ** 8n, hourMax: 500n * 10n ** 8n, dayMax: 2_000n * 10n ** 8n },
+  ETH: { orderMax: 200n * 10n ** 18n, hourMax: LOCAL_CAPS.ETH, dayMax: LOCAL_CAPS.ETH },
+  USDT: { orderMax: 1_000_000n * 10n ** 6n, hourMax: LOCAL_CAPS.USDT, dayMax: LOCAL_CAPS.USDT },
+  USDC: { orderMax: 1_000_000n * 10n ** 6n, hourMax: LOCAL_CAPS.USDC, dayMax: LOCAL_CAPS.USDC },
+};
+const LOCAL_FEES_MAX_SAT = 5n * 10n ** 8n;
+const LOCAL_COUNT_MAX = 1_000_000;
+
+/** The first policy of the local signers. A loosening waits a minute: long enough to be seen. */
+export function walletPolicy(manifest: Manifest, by: string): Policy {
+  const limited = (asset: string, { orderMax, hourMax, dayMax }: (typeof LOCAL_LIMITS)['BTC']) => ({
+    asset,
+    orderMax,
+    windows: [
+      { seconds: 3_600, valueMax: hourMax, countMax: LOCAL_COUNT_MAX },
+      { seconds: DAY_SECONDS, valueMax: dayMax, countMax: LOCAL_COUNT_MAX },
+    ],
+  });
+  return policyDocument.normal({
+    epoch: manifest.epoch,
+    version: 1,
+    previous: new Uint8Array(32),
+    by,
+    assets: [
+      ...manifest.bitcoin.map(({ asset }) => limited(asset, LOCAL_LIMITS.BTC)),
+      // The order of walletManifest.
+      ...manifest.evm.flatMap(({ tokens }) =>
+        (['ETH', 'USDT', 'USDC'] as const).flatMap((name, i) => {
+          const token = tokens[i];
+          return token ? [limited(token.asset, LOCAL_LIMITS[name])] : [];
+        }),
+      ),
+    ],
+    fees: manifest.bitcoin.map(({ network }) => ({
+      network,
+      seconds: DAY_SECONDS,
+      feeMax: LOCAL_FEES_MAX_SAT,
+    })),
+    loosenDelaySeconds: 60,
+    approvals: [],
+  });
 }
 
 export interface OperatorPublic {

@@ -3,9 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { makeCommandKey, writeKit } from '../cli/operator-kit.ts';
+import type { DocumentType } from '../signer/protocol/document.ts';
 import { manifestDocument, type Manifest } from '../signer/protocol/manifest.ts';
+import { policyDocument } from '../signer/protocol/policy.ts';
 import { identityIn, type Identity } from './certificates.ts';
-import type { OperatorPublic } from './configuration.ts';
+import { walletPolicy, type OperatorPublic } from './configuration.ts';
 import type { WorldFolder } from './folder.ts';
 import { OPERATORS, type People, type PublicPeople } from './people/people.ts';
 import type { LocalSigner, LocalSigners } from './signers.ts';
@@ -48,7 +50,13 @@ export const publicOperators = (
     return { ...person, commandKey: operator.commandKey };
   });
 
-/** Has the operators sign the manifest, every signer pin it, and every kit know where the signers are. */
+/** The document with the passkeys of a quorum. */
+async function approved<T>(people: People, type: DocumentType<T>, value: T): Promise<object> {
+  const digest = type.digest(value, (bytes) => createHash('sha256').update(bytes).digest());
+  return { document: type.toJson(value), signatures: await people.approve(digest) };
+}
+
+/** Has the operators sign manifest and policy, every signer take them, and every kit know where the signers are. */
 export async function installManifest(parts: {
   readonly manifest: Manifest;
   readonly manifestFile: string;
@@ -57,9 +65,9 @@ export async function installManifest(parts: {
   readonly signers: LocalSigners;
 }): Promise<void> {
   const { manifest, manifestFile, people, operators, signers } = parts;
-  const digest = manifestDocument.digest(manifest, (bytes) => createHash('sha256').update(bytes).digest());
-  const signed = { document: manifestDocument.toJson(manifest), signatures: await people.approve(digest) };
+  const signed = await approved(people, manifestDocument, manifest);
   await signers.pin(signed);
+  await signers.govern(await approved(people, policyDocument, walletPolicy(manifest, 'alice')));
   await writeFile(manifestFile, `${JSON.stringify(signed, null, 2)}\n`);
   for (const operator of operators) writeKitOf(operator, manifestFile, signers.all);
 }

@@ -29,6 +29,8 @@ export interface LocalSigners {
   readonly all: readonly LocalSigner[];
   /** Has every signer pin the manifest, signed by operators; the same again changes nothing. */
   readonly pin: (signed: object) => Promise<void>;
+  /** Has every signer take the first policy; one that has a policy keeps it. */
+  readonly govern: (signed: object) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -57,6 +59,12 @@ export async function startSigners(options: {
     all,
     pin: async (signed) => {
       for (const signer of all) requireOk(signer.id, await signer.ask('POST', '/v1/manifest', signed));
+    },
+    govern: async (signed) => {
+      for (const signer of all) {
+        const answer = await signer.ask('POST', '/v1/policy', signed);
+        if (answer['code'] !== 'POLICY_STALE') requireOk(signer.id, answer);
+      }
     },
     stop: async () => {
       clearInterval(watch);

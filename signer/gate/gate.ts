@@ -37,6 +37,7 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/manifest': { method: 'POST', call: 'manifest', roles: OPERATORS },
   '/v1/freeze': { method: 'POST', call: 'freeze', roles: EVERYBODY },
   '/v1/unfreeze': { method: 'POST', call: 'unfreeze', roles: EVERYBODY },
+  '/v1/policy': { method: 'POST', call: 'policy', roles: EVERYBODY },
   '/v1/sign': { method: 'POST', call: 'sign', roles: ['core'] },
 };
 

@@ -40,6 +40,8 @@ export type Json = string | number | boolean | readonly Json[] | { readonly [key
 
 /** One field: its canonical bytes and its JSON, both ways. All four throw MalformedError. */
 export interface Field<T> {
+  /** The same value with every set in the order of its bytes. */
+  normal(value: T): T;
   write(value: T): Uint8Array;
   read(from: Reader): T;
   toJson(value: T): Json;
@@ -52,6 +54,8 @@ export type RecordOf<S extends Shape> = { readonly [K in keyof S]: ValueOf<S[K]>
 
 export interface DocumentType<T> {
   readonly domain: string;
+  /** Puts sets in order: for whoever makes a document, never for whoever reads one. */
+  normal(value: T): T;
   encode(value: T): Uint8Array;
   decode(bytes: Uint8Array): Parsed<T>;
   /** What is signed: SHA-256 of the canonical bytes. */
@@ -80,6 +84,7 @@ export function documentOf<S extends Shape>(
   const name = domain.split('/')[1] ?? domain;
   return {
     domain,
+    normal: (value) => fields.normal(value),
     encode,
     decode: (bytes) => decodeDocument(bytes, domain, (from) => checked(fields.read(from))),
     digest: (value, sha256) => sha256(encode(value)),
@@ -96,6 +101,7 @@ export function record<S extends Shape>(shape: S): Field<RecordOf<S>> {
   const built = (valueOf: (name: string, field: Field<unknown>) => unknown): RecordOf<S> =>
     Object.fromEntries(entries.map(([name, field]) => [name, valueOf(name, field)])) as RecordOf<S>;
   return {
+    normal: (value) => built((name, field) => field.normal(value[name])),
     write: (value) => concat(entries.map(([name, field]) => field.write(value[name]))),
     read: (from) => built((_, field) => field.read(from)),
     toJson: (value) => Object.fromEntries(entries.map(([name, field]) => [name, field.toJson(value[name])])),
@@ -125,6 +131,10 @@ export function list<T>(item: Field<T>, { min = 0, max, isSet = false }: ListRul
     return values;
   };
   return {
+    normal: (values) => {
+      const all = values.map((value) => item.normal(value));
+      return isSet ? all.toSorted((a, b) => compareBytes(item.write(a), item.write(b))) : all;
+    },
     write: (values) => concat([u16(values.length), ...checked(values).map((value) => item.write(value))]),
     read: (from) => {
       const count = from.u16();
@@ -137,15 +147,11 @@ export function list<T>(item: Field<T>, { min = 0, max, isSet = false }: ListRul
   };
 }
 
-/** Sorts values as a set of this item wants them. */
-export function asSet<T>(item: Field<T>, values: readonly T[]): T[] {
-  return values.toSorted((a, b) => compareBytes(item.write(a), item.write(b)));
-}
-
 /** Names with their byte in the encoding. */
 export function oneOf<N extends string>(bytes: Readonly<Record<N, number>>): Field<N> {
   const names = Object.keys(bytes) as N[];
   return {
+    normal: same,
     write: (name) => u8(bytes[name]),
     read: (from) => {
       const byte = from.u8();
@@ -169,6 +175,7 @@ const number = (
       return value;
     };
     return {
+      normal: same,
       write: (value) => write(within(value)),
       read: (from) => within(read(from)),
       toJson: (value) => value,
@@ -187,6 +194,7 @@ const whole = (
   read: (from: Reader) => bigint,
   max: bigint,
 ): Field<bigint> => ({
+  normal: same,
   write,
   read,
   toJson: (value) => value.toString(),
@@ -199,6 +207,7 @@ export const u256Field = whole(u256, (from) => from.u256(), U256_MAX);
 
 /** Exactly this many bytes; lower-case hex in JSON. */
 export const bytesField = (length: number): Field<Uint8Array> => ({
+  normal: same,
   write: (value) => fixed(value, length),
   read: (from) => from.bytes(length),
   toJson: (value) => toHex(value),
@@ -207,6 +216,7 @@ export const bytesField = (length: number): Field<Uint8Array> => ({
 
 /** Printable ASCII without blanks, in a form of its own. */
 export const textField = (rule: TextRule): Field<string> => ({
+  normal: same,
   write: (value) => text(readText(value, 'text', rule)),
   read: (from) => readText(from.text(), 'text', rule),
   toJson: (value) => value,
@@ -221,6 +231,7 @@ export function sentenceField(lengthMax: number): Field<string> {
     return value;
   };
   return {
+    normal: same,
     write: (value) => {
       const bytes = new TextEncoder().encode(normal(readText(value, 'text', rule)));
       return concat([u16(bytes.length), bytes]);
@@ -229,6 +240,10 @@ export function sentenceField(lengthMax: number): Field<string> {
     toJson: (value) => value,
     fromJson: (value, path) => normal(readText(value, path, rule)),
   };
+}
+
+function same<T>(value: T): T {
+  return value;
 }
 
 function utf8(bytes: Uint8Array): string {

@@ -161,6 +161,7 @@ export const calls = [
   'manifest',
   'freeze',
   'unfreeze',
+  'policy',
   'sign',
 ] as const;
 export type Call = (typeof calls)[number];

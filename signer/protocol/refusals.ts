@@ -38,6 +38,15 @@ export const refusals = Object.freeze({
   ORDER_CHANGED: 'the order number was signed with another content',
   ORDER_ELSEWHERE: 'the order was signed for another network or vault',
   NOT_A_REPLACEMENT: 'an earlier transaction for the order could confirm beside this one',
+  // Limits
+  NO_POLICY: 'no policy has been taken',
+  POLICY_STALE: 'the policy does not follow the last one',
+  NOT_IN_POLICY: 'the policy has no rule that allows this',
+  ORDER_TOO_LARGE: 'an order is above the policy’s maximum',
+  APPROVALS_MISSING: 'an order of this size needs approvals of operators',
+  WINDOW_VALUE: 'the policy’s value of a window would be exceeded',
+  WINDOW_COUNT: 'the policy’s number of orders in a window would be exceeded',
+  WINDOW_FEES: 'the policy’s fees in a window would be exceeded',
   // The transaction, Bitcoin
   PSBT_MALFORMED: 'the PSBT cannot be decoded strictly, or is not version 0',
   PSBT_FIELD: 'the PSBT holds a field that has no place in a request',

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { asSet, bytesField } from '../protocol/document.ts';
 import { freezeDocument, unfreezeDocument, type Freeze, type Unfreeze } from '../protocol/freeze.ts';
 import type { Status } from '../protocol/messages.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -41,18 +40,16 @@ const freezeOf = (fields: Partial<Freeze> = {}): Freeze => ({
   issuedAt: nowSeconds(),
   ...fields,
 });
-const unfreezeOf = (freezes: readonly Freeze[], fields: Partial<Unfreeze> = {}): Unfreeze => ({
-  epoch: 1,
-  freezes: asSet(
-    bytesField(16),
-    freezes.map(({ id }) => id),
-  ),
-  suspend: [],
-  restore: [],
-  reason: '',
-  expiry: nowSeconds() + 3600n,
-  ...fields,
-});
+const unfreezeOf = (freezes: readonly Freeze[], fields: Partial<Unfreeze> = {}): Unfreeze =>
+  unfreezeDocument.normal({
+    epoch: 1,
+    freezes: freezes.map(({ id }) => id),
+    suspend: [],
+    restore: [],
+    reason: '',
+    expiry: nowSeconds() + 3600n,
+    ...fields,
+  });
 const lift = (vault: Vault, unfreeze: Unfreeze) =>
   call(vault, 'unfreeze', signedBy(unfreezeDocument, unfreeze, [alice.byPasskey, carol.byPasskey]));
 const freezesOf = (vault: Vault): Status['freezes'] =>

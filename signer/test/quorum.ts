@@ -8,6 +8,7 @@ import { BIP32Factory, type BIP32Interface } from 'bip32';
 import * as bitcoin from 'bitcoinjs-lib';
 import * as ecc from 'tiny-secp256k1';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import { policyDocument, type Policy } from '../protocol/policy.ts';
 import type {
   BitcoinPayRequest,
   Call,
@@ -50,7 +51,9 @@ export interface Quorum {
 }
 
 /** Makes keys and pins one manifest for all of them. */
-export function makeQuorum(options: { signers?: number; threshold?: number; pin?: boolean } = {}): Quorum {
+export function makeQuorum(
+  options: { signers?: number; threshold?: number; pin?: boolean; policy?: Partial<Policy> } = {},
+): Quorum {
   const { signers = 3, threshold = 2, pin = true } = options;
   const root = mkdtempSync(join(tmpdir(), 'portcullis-signer-'));
   const clock = { nowMs: NOW_MS };
@@ -73,7 +76,12 @@ export function makeQuorum(options: { signers?: number; threshold?: number; pin?
     return identity as unknown as Identity;
   });
   const manifest = manifestOf(identities, threshold);
-  if (pin) for (const vault of vaults) assert.ok(call(vault, 'manifest', signedManifest(manifest)).ok);
+  if (pin) {
+    for (const vault of vaults) {
+      assert.ok(call(vault, 'manifest', signedManifest(manifest)).ok);
+      assert.ok(call(vault, 'policy', signedPolicy(policyOf(manifest, options.policy))).ok);
+    }
+  }
   const close = (): void => {
     for (const vault of vaults) vault.close();
     rmSync(root, { recursive: true });
@@ -94,6 +102,35 @@ export const signedManifest = (manifest: Manifest): { document: Json; signatures
     manifest,
     operators.slice(0, 2).map(({ byPasskey }) => byPasskey),
   );
+
+export const signedPolicy = (policy: Policy): { document: Json; signatures: Json } =>
+  signedBy(
+    policyDocument,
+    policy,
+    operators.slice(0, 2).map(({ byPasskey }) => byPasskey),
+  );
+
+/** The first policy of a manifest: everything that is listed, more of it than tests ever pay. */
+export function policyOf(manifest: Manifest, fields: Partial<Policy> = {}): Policy {
+  const assets = [...manifest.bitcoin, ...manifest.evm.flatMap(({ tokens }) => tokens)].map(({ asset }) => ({
+    asset,
+    orderMax: 2n ** 200n,
+    windows: [{ seconds: 86_400, valueMax: 2n ** 220n, countMax: 1_000_000 }],
+  }));
+  const fees = manifest.bitcoin.map(({ network }) => ({ network, seconds: 86_400, feeMax: 10n ** 12n }));
+  const policy: Policy = {
+    epoch: manifest.epoch,
+    version: 1,
+    previous: new Uint8Array(32),
+    by: 'alice',
+    assets,
+    fees,
+    loosenDelaySeconds: 86_400,
+    approvals: [],
+    ...fields,
+  };
+  return policyDocument.normal(policy);
+}
 
 export function manifestOf(
   identities: readonly Identity[],

@@ -5,6 +5,7 @@ import type { ManifestBitcoin } from '../protocol/manifest.ts';
 import { checkNotFrozen } from './freezes.ts';
 import type { BitcoinPay } from '../protocol/messages.ts';
 import type { Order } from '../protocol/order.ts';
+import type { Policy } from '../protocol/policy.ts';
 import { P2WSH_DUST_LIMIT, bitcoinScript } from './addresses.ts';
 import {
   decodeTransaction,
@@ -16,8 +17,9 @@ import {
 import type { BitcoinKeys, BitcoinWallet } from './bitcoin-wallet.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
+import { checkFeeLimit, checkOrderLimits, spentOf } from './limits.ts';
 import { payEntry, type Memory, type PayEntry } from './memory.ts';
-import { checkOrders, checkReplacement, signedBefore } from './orders.ts';
+import { checkOrders, checkReplacement, feeBeyond, freshAmounts, signedBefore } from './orders.ts';
 
 const AMOUNT_MAX = 2_100_000_000_000_000n;
 
@@ -25,6 +27,7 @@ export interface BitcoinRules {
   readonly epoch: number;
   readonly threshold: number;
   readonly entry: ManifestBitcoin;
+  readonly policy: Policy;
   readonly nowMs: number;
 }
 
@@ -61,8 +64,18 @@ export function decideBitcoinPay(
   if (!before.ok) return before;
   const rival = checkReplacement(memory, attempt);
   if (rival !== undefined) return rival;
-  const details = { epoch, feeSat: fee.value.toString(), outputs: transaction.outputs.length };
-  return accept({ entry: before.value ? undefined : payEntry({ ...attempt, details }), transaction });
+  if (before.value) return accept({ entry: undefined, transaction });
+  const amounts = freshAmounts(request.orders, memory);
+  const more = feeBeyond(fee.value, orders.value, memory);
+  const beyond =
+    checkOrderLimits(rules.policy, memory.spending, { asset, amounts, nowMs }) ??
+    checkFeeLimit(rules.policy, memory.spending, { network: place, fee: more, nowMs });
+  if (beyond !== undefined) return beyond;
+  const details = { epoch, outputs: transaction.outputs.length };
+  return accept({
+    entry: payEntry({ ...attempt, fee: fee.value, spent: spentOf(asset, amounts, more), details }),
+    transaction,
+  });
 }
 
 /** Signs every input with this signer's key (RFC 6979, low s), and checks each signature. Gives base64 PSBT. */

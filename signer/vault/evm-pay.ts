@@ -7,9 +7,11 @@ import type { EvmPay } from '../protocol/messages.ts';
 import { evmAddressHex } from './addresses.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
+import type { Policy } from '../protocol/policy.ts';
 import { checkNotFrozen } from './freezes.ts';
+import { checkOrderLimits, spentOf } from './limits.ts';
 import { payEntry, type Memory, type PayEntry } from './memory.ts';
-import { checkOrders, signedBefore } from './orders.ts';
+import { checkOrders, freshAmounts, signedBefore } from './orders.ts';
 
 /** An item of the contract keeps 96 bits for the amount. */
 const AMOUNT_MAX = 2n ** 96n - 1n;
@@ -21,6 +23,7 @@ const PAY_TYPE = 'Pay(address token,uint64 deadline,uint64 generation,uint64[] i
 export interface EvmRules {
   readonly epoch: number;
   readonly entry: ManifestEvm;
+  readonly policy: Policy;
   readonly nowMs: number;
 }
 
@@ -56,6 +59,11 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   const attempt = { place, id: toHex(digest), inputs: [], orders: orders.value };
   const before = signedBefore(memory, attempt);
   if (!before.ok) return before;
+  if (before.value) return accept({ entry: undefined, digest });
+  const { asset } = token;
+  const amounts = freshAmounts(request.orders, memory);
+  const beyond = checkOrderLimits(rules.policy, memory.spending, { asset, amounts, nowMs });
+  if (beyond !== undefined) return beyond;
   const { deadline, generation } = request;
   const details = {
     epoch,
@@ -63,7 +71,10 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
     deadline: deadline.toString(),
     generation: generation.toString(),
   };
-  return accept({ entry: before.value ? undefined : payEntry({ ...attempt, details }), digest });
+  return accept({
+    entry: payEntry({ ...attempt, fee: 0n, spent: spentOf(asset, amounts, 0n), details }),
+    digest,
+  });
 }
 
 /** 0x and r ‖ s ‖ v with v 27 or 28 (RFC 6979, low s); the key is recovered from it and compared. */

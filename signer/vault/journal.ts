@@ -42,7 +42,7 @@ export interface JournalOptions {
   readonly signer: string;
   readonly nowMs: () => number;
   /** Is given every entry: those of the file in their order, then each that is appended. Throws to refuse one. */
-  readonly apply: (kind: string, body: unknown) => void;
+  readonly apply: (kind: string, body: unknown, atMs: number) => void;
 }
 
 interface Position {
@@ -82,7 +82,7 @@ export function openJournal(options: JournalOptions): Journal {
     writeWhole(file, line, at.size);
     Object.assign(at, { sequence: entry.sequence, hash, atMs: nowMs, size: at.size + line.length });
     head.write(at.sequence, hash);
-    options.apply(kind, body);
+    options.apply(kind, body, nowMs);
   };
   if (torn !== undefined) append('note', torn);
   return {
@@ -133,7 +133,7 @@ function replayLine(
   if (mark.sequence === entry.sequence && mark.hash !== toHex(hash))
     throw broken(`${where}: is not the one we wrote`);
   try {
-    options.apply(entry.kind, JSON.parse(body));
+    options.apply(entry.kind, JSON.parse(body), Number(entry.at));
   } catch (error) {
     throw new VaultFault('JOURNAL_BROKEN', `${where}: an entry that this release does not know`, error);
   }

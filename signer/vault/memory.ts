@@ -1,10 +1,21 @@
 /** What a signer remembers, rebuilt from its journal alone. */
-import { MalformedError } from '../protocol/canonical.ts';
-import { readList, readObject, readText, type TextRule } from '../protocol/json.ts';
+import { MalformedError, U256_MAX, U64_MAX } from '../protocol/canonical.ts';
+import {
+  ASSET,
+  readDecimal,
+  readList,
+  readNumber,
+  readObject,
+  readText,
+  type TextRule,
+} from '../protocol/json.ts';
 import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import { policyDocument } from '../protocol/policy.ts';
 import { readSigned, type SignedJson } from '../protocol/signatures.ts';
 import { emptyFreezes, rememberFreeze, rememberUnfreeze, type FreezeMemory } from './freezes.ts';
+import { emptySpending, rememberSpent, type Spending, type Spent } from './limits.ts';
+import { emptyPolicies, rememberPolicy, type PolicyMemory } from './policies.ts';
 import { countersIn, emptyRoster, rememberCounters, type RosterMemory } from './roster.ts';
 
 /** A transaction that was signed for some orders; on EVM it has no inputs and `id` is the signed digest. */
@@ -13,6 +24,8 @@ export interface Attempt {
   readonly inputs: readonly string[];
   /** Numbers and digests of all its orders, as one text. */
   readonly orders: string;
+  /** Satoshi; 0 on EVM. */
+  readonly fee: bigint;
 }
 
 export interface OrderMemory {
@@ -26,6 +39,8 @@ export interface Memory {
   manifest: Manifest | undefined;
   readonly roster: RosterMemory;
   readonly freezes: FreezeMemory;
+  readonly policies: PolicyMemory;
+  readonly spending: Spending;
   /** SHA-256 of the sealed key file that belongs to this journal. */
   sealedKeyHash: string | undefined;
   readonly orders: Map<bigint, OrderMemory>;
@@ -44,6 +59,14 @@ export interface PayEntry {
   readonly id: string;
   readonly inputs: readonly string[];
   readonly orders: readonly (readonly [number: string, digest: string])[];
+  /** Decimal strings: the transaction's whole fee, and what it adds to what was spent before. */
+  readonly fee: string;
+  readonly spent: {
+    readonly asset: string;
+    readonly value: string;
+    readonly count: number;
+    readonly fee: string;
+  };
   readonly details: Readonly<Record<string, string | number>>;
 }
 
@@ -52,6 +75,8 @@ export function emptyMemory(): Memory {
     manifest: undefined,
     roster: emptyRoster(),
     freezes: emptyFreezes(),
+    policies: emptyPolicies(),
+    spending: emptySpending(),
     sealedKeyHash: undefined,
     orders: new Map(),
     attempts: new Map(),
@@ -63,16 +88,21 @@ export function payEntry(options: {
   id: string;
   inputs: readonly string[];
   orders: readonly SignedOrder[];
+  fee: bigint;
+  spent: Spent;
   details: Readonly<Record<string, string | number>>;
 }): PayEntry {
+  const { spent, fee } = options;
   return {
     ...options,
+    fee: fee.toString(),
+    spent: { ...spent, value: spent.value.toString(), fee: spent.fee.toString() },
     orders: options.orders.map((order) => [order.number.toString(), order.digest] as const),
   };
 }
 
 /** Takes one journal entry into memory. Throws MalformedError for an entry that it does not understand. */
-export function remember(memory: Memory, kind: string, body: unknown): void {
+export function remember(memory: Memory, kind: string, body: unknown, atMs: number): void {
   switch (kind) {
     case 'key':
       memory.sealedKeyHash = readText(
@@ -87,6 +117,10 @@ export function remember(memory: Memory, kind: string, body: unknown): void {
     case 'freeze':
       rememberFreeze(memory.freezes, freezeDocument.fromJson(readSigned(body, kind).document, kind));
       return;
+    case 'policy':
+      rememberPolicy(memory.policies, policyDocument.fromJson(readSigned(body, kind).document, kind), atMs);
+      rememberCounters(memory.roster, countersIn(readSigned(body, kind).signatures));
+      return;
     case 'unfreeze': {
       const { document, signatures } = readSigned(body, kind);
       rememberUnfreeze(memory, unfreezeDocument.fromJson(document, kind));
@@ -95,7 +129,7 @@ export function remember(memory: Memory, kind: string, body: unknown): void {
     }
     case 'bitcoin-pay':
     case 'evm-pay':
-      rememberPay(memory, body);
+      rememberPay(memory, body, atMs);
       return;
     case 'refusal':
     case 'note':
@@ -124,8 +158,8 @@ function rememberManifest(memory: Memory, { document, signatures }: SignedJson):
   rememberCounters(memory.roster, countersIn(signatures));
 }
 
-function rememberPay(memory: Memory, body: unknown): void {
-  const entry = readObject(body, 'body', ['place', 'id', 'inputs', 'orders', 'details']);
+function rememberPay(memory: Memory, body: unknown, atMs: number): void {
+  const entry = readObject(body, 'body', ['place', 'id', 'inputs', 'orders', 'fee', 'spent', 'details']);
   const place = readText(entry['place'], 'place', PLACE);
   const id = readText(entry['id'], 'id', HASH);
   const inputs = readList(entry['inputs'], 'inputs', { min: 0, max: 1000 }, (item, path) =>
@@ -135,7 +169,14 @@ function rememberPay(memory: Memory, body: unknown): void {
     const [number, digest] = readList(item, path, { min: 2, max: 2 }, (part) => part);
     return { number: BigInt(readText(number, path, NUMBER)), digest: readText(digest, path, HASH) };
   });
-  const attempt: Attempt = { id, inputs, orders: orderList(orders) };
+  const fee = readDecimal(entry['fee'], 'fee', U64_MAX);
+  const attempt: Attempt = { id, inputs, orders: orderList(orders), fee };
+  const spent = readObject(entry['spent'], 'spent', ['asset', 'value', 'count', 'fee']);
+  const asset = readText(spent['asset'], 'asset', ASSET);
+  const value = readDecimal(spent['value'], 'value', U256_MAX);
+  const count = readNumber(spent['count'], 'count', 1000);
+  const more = readDecimal(spent['fee'], 'fee', U64_MAX);
+  rememberSpent(memory.spending, { asset, value, count, fee: more }, atMs);
   memory.attempts.set(attemptKey(place, id), attempt);
   for (const { number, digest } of orders) {
     const known = memory.orders.get(number);

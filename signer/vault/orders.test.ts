@@ -1,5 +1,6 @@
 // Proves the memory rules by themselves: one number is one order in one place, and attempts exclude one another.
 import assert from 'node:assert/strict';
+import { spentOf } from './limits.ts';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Order } from '../protocol/order.ts';
@@ -36,7 +37,20 @@ const put = (
   remember(
     memory,
     'evm-pay',
-    JSON.parse(JSON.stringify(payEntry({ place, id: id(attempt), inputs, orders, details: {} }))),
+    JSON.parse(
+      JSON.stringify(
+        payEntry({
+          place,
+          id: id(attempt),
+          inputs,
+          orders,
+          fee: 0n,
+          spent: spentOf('eip155:1/slip44:60', [], 0n),
+          details: {},
+        }),
+      ),
+    ),
+    0,
   );
 
 test('an order that was signed for one vault is not signed for another', () => {

@@ -72,6 +72,17 @@ export function checkReplacement(
   return undefined;
 }
 
+/** Amounts of the orders that this signer has not signed yet: an order counts once, not once for each attempt. */
+export const freshAmounts = (orders: readonly Order[], memory: Memory): bigint[] =>
+  orders.filter(({ orderNumber }) => !memory.orders.has(orderNumber)).map(({ amount }) => amount);
+
+/** What a fee adds to the highest among earlier attempts for any of these orders: only one of them can confirm. */
+export function feeBeyond(fee: bigint, orders: readonly SignedOrder[], memory: Memory): bigint {
+  const earlier = orders.flatMap(({ number }) => memory.orders.get(number)?.attempts ?? []);
+  const highest = earlier.reduce((most, attempt) => (attempt.fee > most ? attempt.fee : most), 0n);
+  return fee > highest ? fee - highest : 0n;
+}
+
 function checkBinding(order: Order, rules: OrderRules): Refusal | undefined {
   const name = `order ${order.orderNumber}`;
   if (order.kind !== 'customer' && order.kind !== 'house')

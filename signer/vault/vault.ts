@@ -18,9 +18,15 @@ import {
   type Status,
 } from '../protocol/messages.ts';
 import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
-import { manifestDocument } from '../protocol/manifest.ts';
-import type { Json } from '../protocol/document.ts';
-import { parseSigned, signaturesToJson, type DocumentSignature } from '../protocol/signatures.ts';
+import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import { policyDocument } from '../protocol/policy.ts';
+import type { DocumentType, Json } from '../protocol/document.ts';
+import {
+  parseSigned,
+  signaturesToJson,
+  type DocumentSignature,
+  type SignedJson,
+} from '../protocol/signatures.ts';
 import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
 import { decideBitcoinPay, signBitcoinPay } from './bitcoin-pay.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
@@ -31,6 +37,7 @@ import { formatSealedKey, makeKey, parseSealedKey, unsealKey, type OpenKey, type
 import { decideFreeze, decideUnfreeze } from './freezes.ts';
 import { decideManifest, manifestAccounts } from './manifest-check.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
+import { decidePolicy, policyAt } from './policies.ts';
 import { openRefusalLog, type RefusalLog } from './refusal-log.ts';
 
 export const KEY_FILE = 'key.json';
@@ -64,12 +71,13 @@ interface State {
   wallet: BitcoinWallet | undefined;
 }
 
+type DocumentRules = Memory & { readonly manifest: Manifest; readonly nowMs: number };
 type Answer = Identity | Status | SignAnswer | Refused;
 
 /** Opens the data folder: verifies the journal and rebuilds memory from it. Throws VaultFault. */
 export function openVault(context: VaultContext): Vault {
   const memory = emptyMemory();
-  const journal = openJournal({ ...context, apply: (kind, body) => remember(memory, kind, body) });
+  const journal = openJournal({ ...context, apply: (...entry) => remember(memory, ...entry) });
   const refusals = openRefusalLog(journal, context.nowMs);
   const sealed = readSealedKey(context, memory);
   const state: State = { context, memory, journal, refusals, sealed, open: undefined, wallet: undefined };
@@ -98,8 +106,9 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   'make-key': make,
   unseal,
   manifest: pinManifest,
-  freeze,
-  unfreeze,
+  freeze: documentCall('freeze', freezeDocument, decideFreeze),
+  unfreeze: documentCall('unfreeze', unfreezeDocument, decideUnfreeze),
+  policy: documentCall('policy', policyDocument, decidePolicy),
   sign,
 };
 
@@ -112,13 +121,15 @@ function sign(state: State, body: unknown): Decision<Answer> {
   if (manifest === undefined || wallet === undefined) return refuse('NO_MANIFEST', 'pin one first');
   const nowMs = context.nowMs();
   if (nowMs + CLOCK_SKEW_MAX_MS < journal.lastAtMs()) return refuse('CLOCK_BACKWARDS', `it is ${nowMs}`);
+  const policy = policyAt(memory.policies, nowMs);
+  if (policy === undefined) return refuse('NO_POLICY', 'have a quorum sign one');
   const request = parsed.value;
   const { epoch, threshold } = manifest;
   if (request.epoch !== epoch) return refuse('WRONG_EPOCH', `the pinned epoch is ${epoch}`);
   if (request.type === 'bitcoin-pay') {
     const entry = manifest.bitcoin.find((candidate) => candidate.network === request.network);
     if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
-    const decision = decideBitcoinPay(request, { epoch, threshold, entry, nowMs }, wallet, memory);
+    const decision = decideBitcoinPay(request, { epoch, threshold, entry, policy, nowMs }, wallet, memory);
     if (!decision.ok) return decision;
     if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
     const psbt = signBitcoinPay(request, decision.value.transaction, open.keys);
@@ -126,7 +137,7 @@ function sign(state: State, body: unknown): Decision<Answer> {
   }
   const entry = manifest.evm.find((candidate) => candidate.network === request.network);
   if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
-  const decision = decideEvmPay(request, { epoch, entry, nowMs }, memory);
+  const decision = decideEvmPay(request, { epoch, entry, policy, nowMs }, memory);
   if (!decision.ok) return decision;
   if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
   const signature = signEvmPay(decision.value.digest, open.key.evmPrivateKey);
@@ -177,36 +188,29 @@ function pinManifest(state: State, body: unknown): Decision<Answer> {
   return done(state);
 }
 
-function freeze(state: State, body: unknown): Decision<Answer> {
-  const parsed = parseSigned(body);
-  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
-  const { memory, context } = state;
-  if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
-  const rules = { ...memory, manifest: memory.manifest, nowMs: context.nowMs() };
-  const decision = decideFreeze(parsed.value, rules);
-  if (!decision.ok) return decision;
-  if (decision.value !== undefined)
-    journalDocument(state, 'freeze', freezeDocument.toJson(decision.value), parsed.value.signatures);
-  return done(state);
-}
-
-function unfreeze(state: State, body: unknown): Decision<Answer> {
-  const parsed = parseSigned(body);
-  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
-  const { memory, context } = state;
-  if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
-  const rules = { ...memory, manifest: memory.manifest, nowMs: context.nowMs() };
-  const decision = decideUnfreeze(parsed.value, rules);
-  if (!decision.ok) return decision;
-  if (decision.value !== undefined)
-    journalDocument(state, 'unfreeze', unfreezeDocument.toJson(decision.value), parsed.value.signatures);
-  return done(state);
+/** A call that brings a signed document: what `decide` gives is journalled, and so remembered. */
+function documentCall<T>(
+  kind: 'freeze' | 'unfreeze' | 'policy',
+  type: DocumentType<T>,
+  decide: (signed: SignedJson, rules: DocumentRules) => Decision<T | undefined>,
+): (state: State, body: unknown) => Decision<Answer> {
+  return (state, body) => {
+    const parsed = parseSigned(body);
+    if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+    const { memory, context } = state;
+    if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+    const decision = decide(parsed.value, { ...memory, manifest: memory.manifest, nowMs: context.nowMs() });
+    if (!decision.ok) return decision;
+    if (decision.value !== undefined)
+      journalDocument(state, kind, type.toJson(decision.value), parsed.value.signatures);
+    return done(state);
+  };
 }
 
 /** As it was signed, so that whoever reads the journal can check it again. */
 function journalDocument(
   { journal }: State,
-  kind: 'manifest' | 'freeze' | 'unfreeze',
+  kind: 'manifest' | 'freeze' | 'unfreeze' | 'policy',
   document: Json,
   signatures: readonly DocumentSignature[],
 ): void {

@@ -1,0 +1,123 @@
+/** Limits of the policy, counted from this signer's own journal: an order once, whatever number of attempts it takes. */
+import type { Policy } from '../protocol/policy.ts';
+import { refuse, type Refusal } from './decision.ts';
+
+/** Running totals in the order of time: what a span holds is the difference of two of them. */
+interface Totals {
+  readonly atMs: number[];
+  readonly value: bigint[];
+  readonly count: number[];
+}
+
+export interface Spending {
+  /** By asset: what orders pay. */
+  readonly orders: Map<string, Totals>;
+  /** By network: satoshi of fees. */
+  readonly fees: Map<string, Totals>;
+}
+
+export const emptySpending = (): Spending => ({ orders: new Map(), fees: new Map() });
+
+/** What a decision adds, at the time of its journal entry. */
+export interface Spent {
+  readonly asset: string;
+  /** Base units of the orders that this signer had not signed before. */
+  readonly value: bigint;
+  readonly count: number;
+  /** Satoshi above what earlier attempts for these orders could have cost already. */
+  readonly fee: bigint;
+}
+
+export const spentOf = (asset: string, amounts: readonly bigint[], fee: bigint): Spent => ({
+  asset,
+  value: sumOf(amounts),
+  count: amounts.length,
+  fee,
+});
+
+export function rememberSpent(
+  { orders, fees }: Spending,
+  { asset, value, count, fee }: Spent,
+  atMs: number,
+): void {
+  if (count > 0) add(orders, asset, { atMs, value, count });
+  if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: fee, count: 1 });
+}
+
+/** Refuses what the policy does not allow: an asset without a rule, an order too large, a window too full. */
+export function checkOrderLimits(
+  policy: Policy,
+  { orders }: Spending,
+  payment: { readonly asset: string; readonly amounts: readonly bigint[]; readonly nowMs: number },
+): Refusal | undefined {
+  const { asset, amounts, nowMs } = payment;
+  const rule = policy.assets.find((candidate) => candidate.asset === asset);
+  if (rule === undefined) return refuse('NOT_IN_POLICY', asset);
+  const large = amounts.find((amount) => amount > rule.orderMax);
+  if (large !== undefined) return refuse('ORDER_TOO_LARGE', `${large}, at most ${rule.orderMax}`);
+  const approvals = policy.approvals.filter((candidate) => candidate.asset === asset);
+  const weighty = approvals.find(({ from }) => amounts.some((amount) => amount >= from));
+  if (weighty !== undefined) return refuse('APPROVALS_MISSING', `from ${weighty.from}: ${weighty.operators}`);
+  const value = sumOf(amounts);
+  for (const { seconds, valueMax, countMax } of rule.windows) {
+    const spent = within(orders.get(asset), { seconds, nowMs });
+    if (spent.value + value > valueMax)
+      return refuse('WINDOW_VALUE', `${spent.value} of ${valueMax} in ${seconds} s are spent`);
+    if (spent.count + amounts.length > countMax)
+      return refuse('WINDOW_COUNT', `${spent.count} of ${countMax} orders in ${seconds} s are signed`);
+  }
+  return undefined;
+}
+
+/** The same for a Bitcoin transaction's fee. */
+export function checkFeeLimit(
+  policy: Policy,
+  { fees }: Spending,
+  { network, fee, nowMs }: { readonly network: string; readonly fee: bigint; readonly nowMs: number },
+): Refusal | undefined {
+  const rule = policy.fees.find((candidate) => candidate.network === network);
+  if (rule === undefined) return refuse('NOT_IN_POLICY', `fees on ${network}`);
+  const spent = within(fees.get(network), { seconds: rule.seconds, nowMs });
+  return spent.value + fee > rule.feeMax
+    ? refuse('WINDOW_FEES', `${spent.value} of ${rule.feeMax} sat in ${rule.seconds} s are spent`)
+    : undefined;
+}
+
+const sumOf = (amounts: readonly bigint[]): bigint => amounts.reduce((sum, amount) => sum + amount, 0n);
+
+function add(
+  all: Map<string, Totals>,
+  key: string,
+  { atMs, value, count }: { atMs: number; value: bigint; count: number },
+): void {
+  const totals = all.get(key) ?? { atMs: [], value: [], count: [] };
+  all.set(key, totals);
+  // A clock that was set back a little must not make an entry fall out of a window early.
+  totals.atMs.push(Math.max(atMs, totals.atMs.at(-1) ?? 0));
+  totals.value.push((totals.value.at(-1) ?? 0n) + value);
+  totals.count.push((totals.count.at(-1) ?? 0) + count);
+}
+
+/** What happened later than `seconds` ago. */
+function within(
+  totals: Totals | undefined,
+  { seconds, nowMs }: { seconds: number; nowMs: number },
+): { value: bigint; count: number } {
+  if (totals === undefined) return { value: 0n, count: 0 };
+  const before = firstAfter(totals.atMs, nowMs - seconds * 1000) - 1;
+  return {
+    value: (totals.value.at(-1) ?? 0n) - (totals.value[before] ?? 0n),
+    count: (totals.count.at(-1) ?? 0) - (totals.count[before] ?? 0),
+  };
+}
+
+/** Index of the first time after t; the length when there is none. */
+function firstAfter(ascending: readonly number[], t: number): number {
+  let [low, high] = [0, ascending.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] ?? 0) > t) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
