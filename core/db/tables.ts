@@ -281,6 +281,13 @@ export interface Receipt {
   change: bigint;
 }
 
+export interface RelayWait {
+  network: string;
+  relayer: string;
+  reason: string;
+  since: Date;
+}
+
 export interface SignerAnswer {
   attempt_id: string;
   signer: string;
@@ -457,6 +464,7 @@ export interface Tables {
   posting: Posting;
   quote: Quote;
   receipt: Receipt;
+  relay_wait: RelayWait;
   signer_answer: SignerAnswer;
   spend: Spend;
   spend_attempt: SpendAttempt;

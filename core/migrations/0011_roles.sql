@@ -24,6 +24,8 @@ grant insert, update, delete on chain_block, chain_tip, receipt, bitcoin_coin, e
 grant usage on sequence receipt_change to portcullis_watcher;
 grant insert on watched to portcullis_api, portcullis_pipeline, portcullis_watcher;
 grant insert, update on evm_call, evm_attempt to portcullis_pipeline;
+grant delete on evm_call to portcullis_pipeline; -- queued ones only, whose time ran out before they had a nonce
+grant insert, update, delete on relay_wait to portcullis_pipeline;
 
 -- The books: append-only where they are a journal.
 grant insert on posting, leg, entry to portcullis_api, portcullis_pipeline;

@@ -390,6 +390,15 @@ create table receipt (
   constraint receipt_units_check CHECK ((units > (0)::numeric))
 );
 
+create table relay_wait (
+  network text not null,
+  relayer text not null,
+  reason text not null,
+  since timestamp with time zone not null,
+  constraint relay_wait_pkey PRIMARY KEY (network),
+  constraint relay_wait_reason_check CHECK ((reason = ANY (ARRAY['FEE_ABOVE_MAX'::text, 'FUNDS_LOW'::text])))
+);
+
 create table signer_answer (
   attempt_id text not null,
   signer text not null,
@@ -456,7 +465,7 @@ create table spend_order (
   outcome text,
   constraint spend_order_pkey PRIMARY KEY (order_number),
   constraint spend_order_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
-  constraint spend_order_outcome_check CHECK ((outcome = ANY (ARRAY['paid'::text, 'failed'::text]))),
+  constraint spend_order_outcome_check CHECK ((outcome = ANY (ARRAY['paid'::text, 'failed'::text, 'expired'::text]))),
   constraint spend_order_units_check CHECK ((units > (0)::numeric))
 );
 
