@@ -90,6 +90,7 @@ export interface Deposit {
   incarnation: number;
   credited: boolean;
   final: boolean;
+  written_off: Generated<boolean>;
   block_hash: string | null;
   height: number | null;
   late: boolean;

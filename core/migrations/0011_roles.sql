@@ -43,6 +43,7 @@ grant insert on withdrawal_step to portcullis_api, portcullis_pipeline;
 grant usage on sequence order_number to portcullis_api, portcullis_pipeline;
 grant insert, update, delete on idempotency_key to portcullis_api;
 grant update on stray to portcullis_api;
+grant update (written_off, updated_at) on deposit to portcullis_api; -- an operator writes an orphaned one off
 
 -- The pipeline: deposits, spends, signatures, sweeps.
 grant insert, update on deposit, stray, deposit_cursor to portcullis_pipeline;

@@ -124,6 +124,7 @@ create table deposit (
   incarnation integer not null,
   credited boolean not null,
   final boolean not null,
+  written_off boolean not null default false,
   block_hash text,
   height integer,
   late boolean not null,
@@ -137,6 +138,7 @@ create table deposit (
   constraint deposit_check1 CHECK (((block_hash IS NULL) = (height IS NULL))),
   constraint deposit_check2 CHECK (((state = ANY (ARRAY['seen'::text, 'orphaned'::text])) OR (credited AND (block_hash IS NOT NULL)))),
   constraint deposit_check3 CHECK (((state <> 'irreversible'::text) OR final)),
+  constraint deposit_check4 CHECK (((NOT written_off) OR ((state = 'orphaned'::text) AND (NOT credited)))),
   constraint deposit_incarnation_check CHECK ((incarnation >= 1)),
   constraint deposit_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'safe'::text, 'irreversible'::text, 'orphaned'::text]))),
   constraint deposit_units_check CHECK ((units > (0)::numeric))
@@ -491,7 +493,7 @@ create table stray (
   constraint stray_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
   constraint stray_check CHECK (((asset IS NOT NULL) OR (NOT booked))),
   constraint stray_check1 CHECK (((state = 'resolved'::text) = (resolved_to IS NOT NULL))),
-  constraint stray_reason_check CHECK ((reason = ANY (ARRAY['UNSUPPORTED_TOKEN'::text, 'INTERNAL_ADDRESS'::text, 'BELOW_MINIMUM'::text]))),
+  constraint stray_reason_check CHECK ((reason = ANY (ARRAY['UNSUPPORTED_TOKEN'::text, 'INTERNAL_ADDRESS'::text, 'BELOW_MINIMUM'::text, 'WRITTEN_OFF'::text]))),
   constraint stray_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'recorded'::text, 'orphaned'::text, 'resolved'::text]))),
   constraint stray_units_check CHECK ((units > (0)::numeric))
 );
