@@ -59,6 +59,7 @@ export function depositCommands(program: Command, open: OpenSession): void {
             ['address', found.address],
             ['transaction', found.tx_id],
             ['status', state(found.status)],
+            ...(found.written_off ? [['written off', 'yes, the house paid'] as [string, string]] : []),
           ]),
           table(
             ['at', 'to', 'reason'],
@@ -66,6 +67,26 @@ export function depositCommands(program: Command, open: OpenSession): void {
             '',
           ),
         ].join('\n\n'),
+      );
+    });
+  deposits
+    .command('write-off <id>')
+    .description('give an orphaned deposit up: the house pays for what reached other hands')
+    .requiredOption('--reason <text>', 'why, in your words; stands in the event log')
+    .action(async (id: string, options: { reason: string }, command: Command) => {
+      const { client, output } = open(command);
+      const found = dataOf(
+        await client.POST('/v1/deposits/{id}/write-off', {
+          params: { path: { id } },
+          body: { reason: options.reason },
+        }),
+      );
+      output.show(found, () =>
+        details([
+          ['id', found.id],
+          ['amount', `${found.amount} ${found.asset}`],
+          ['status', `${state(found.status)}, written off`],
+        ]),
       );
     });
 }

@@ -90,6 +90,7 @@ export interface Deposit {
   incarnation: number;
   credited: boolean;
   final: boolean;
+  written_off: Generated<boolean>;
   block_hash: string | null;
   height: number | null;
   late: boolean;
@@ -281,6 +282,13 @@ export interface Receipt {
   change: bigint;
 }
 
+export interface RelayWait {
+  network: string;
+  relayer: string;
+  reason: string;
+  since: Date;
+}
+
 export interface SignerAnswer {
   attempt_id: string;
   signer: string;
@@ -457,6 +465,7 @@ export interface Tables {
   posting: Posting;
   quote: Quote;
   receipt: Receipt;
+  relay_wait: RelayWait;
   signer_answer: SignerAnswer;
   spend: Spend;
   spend_attempt: SpendAttempt;

@@ -42,6 +42,7 @@ export async function createDeposit(
     incarnation: 1,
     credited: false,
     final: false,
+    written_off: false,
     ...blockOf(view),
     late: bound.retired_at !== null && bound.retired_at <= sighting.seenAt,
     seen_at: sighting.seenAt,

@@ -23,6 +23,7 @@ export {
   type StrayReason,
   type StrayRow,
 } from './strays.ts';
+export { writeOffDeposit, type WriteOffRefusal } from './write-off.ts';
 
 export interface DepositDeps {
   readonly db: Database;

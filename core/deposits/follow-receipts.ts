@@ -1,5 +1,5 @@
 import { receiptsAfter } from '../chain/chain.ts';
-import { classify } from './classify.ts';
+import { classify, type Classified } from './classify.ts';
 import { createDeposit, followDeposit } from './deposit-moves.ts';
 import { sightingsOf, type Sighting } from './sightings.ts';
 import { createStray, followStray } from './strays.ts';
@@ -28,10 +28,11 @@ export async function followReceipts(work: Work): Promise<number> {
 }
 
 async function follow(work: Work, sighting: Sighting): Promise<void> {
-  if (sighting.deposit) return followDeposit(work, sighting.deposit, sighting.view);
+  const { deposit } = sighting;
+  if (deposit && !deposit.written_off) return followDeposit(work, deposit, sighting.view);
   if (sighting.stray) return followStray(work, sighting.stray, sighting.view);
   if (sighting.view.kind === 'gone') return;
-  const what = classify(sighting, work);
+  const what = deposit ? writtenOff(work, deposit.asset) : classify(sighting, work);
   switch (what.kind) {
     case 'ours':
       return;
@@ -42,6 +43,12 @@ async function follow(work: Work, sighting: Sighting): Promise<void> {
       if (sighting.view.kind !== 'mined') return;
       return createStray(work, sighting, { ...what, view: sighting.view });
   }
+}
+
+/** The books are done with this deposit: if the payment is mined after all, it is nobody's until somebody decides. */
+function writtenOff({ listings }: Work, asset: string): Classified {
+  const listing = listings.find((candidate) => candidate.asset.id === asset);
+  return { kind: 'stray', reason: 'WRITTEN_OFF', listing };
 }
 
 async function lockCursor({ trx, network }: Work): Promise<bigint> {

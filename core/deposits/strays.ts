@@ -12,11 +12,18 @@ import type { Work } from './work.ts';
 export type StrayRow = Selectable<Stray>;
 
 /** Why money that reached an address of ours is no deposit. */
-export type StrayReason = 'UNSUPPORTED_TOKEN' | 'INTERNAL_ADDRESS' | 'BELOW_MINIMUM';
+export type StrayReason = 'UNSUPPORTED_TOKEN' | 'INTERNAL_ADDRESS' | 'BELOW_MINIMUM' | 'WRITTEN_OFF';
 
 /** What can be done about a stray. */
 export interface Remedy {
-  readonly code: 'WAIT' | 'ADDS_UP' | 'DECIDE_OWNER' | 'LIST_OR_RETURN' | 'NOT_RECOVERABLE' | 'NONE';
+  readonly code:
+    | 'WAIT'
+    | 'ADDS_UP'
+    | 'DECIDE_OWNER'
+    | 'LIST_OR_RETURN'
+    | 'REPAID'
+    | 'NOT_RECOVERABLE'
+    | 'NONE';
   readonly text: string;
 }
 
@@ -182,6 +189,7 @@ export function remedyOf(stray: Pick<StrayRow, 'state' | 'reason' | 'booked' | '
 
 function remedyCode({ reason, booked }: Pick<StrayRow, 'reason' | 'booked'>): keyof typeof remedies {
   if (reason === 'BELOW_MINIMUM') return 'ADDS_UP';
+  if (reason === 'WRITTEN_OFF') return 'REPAID';
   if (reason === 'UNSUPPORTED_TOKEN') return 'LIST_OR_RETURN';
   return booked ? 'DECIDE_OWNER' : 'NOT_RECOVERABLE';
 }
@@ -194,6 +202,10 @@ const remedies = {
   LIST_OR_RETURN: {
     code: 'LIST_OR_RETURN',
     text: 'The token is safe at the deposit address and only ever goes to our own wallet. Check that its contract is genuine; then deliver it with the factory and return it, or list it and credit it by hand.',
+  },
+  REPAID: {
+    code: 'REPAID',
+    text: 'The house paid for this deposit when it was written off, and now it is on the chain after all. Resolve it to the house, or to the customer if he made the loss good.',
   },
   DECIDE_OWNER: {
     code: 'DECIDE_OWNER',

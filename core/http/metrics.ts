@@ -1,6 +1,7 @@
 import { Gauge, Histogram, Registry } from 'prom-client';
 import { sql } from 'kysely';
 import { formatAmount } from '../../lib/money/money.ts';
+import { relayWaits } from '../chain/evm/evm.ts';
 import { executorOf } from '../db/db.ts';
 import { trialBalance } from '../ledger/ledger.ts';
 import type { HttpDeps } from './deps.ts';
@@ -34,7 +35,12 @@ export function observeRequests(app: Server): RequestMetrics {
  */
 export async function renderMetrics(deps: HttpDeps, requests: RequestMetrics): Promise<string> {
   const registry = new Registry();
-  await Promise.all([chainGauges(deps, registry), stateGauges(deps, registry), bookGauges(deps, registry)]);
+  await Promise.all([
+    chainGauges(deps, registry),
+    payGauges(deps, registry),
+    stateGauges(deps, registry),
+    bookGauges(deps, registry),
+  ]);
   return Registry.merge([registry, requests.registry]).metrics();
 }
 
@@ -48,6 +54,23 @@ async function chainGauges(deps: HttpDeps, registry: Registry): Promise<void> {
   }
   for (const halt of await deps.db.selectFrom('halt').selectAll().execute()) {
     halted.set({ network: halt.network, code: halt.code }, 1);
+  }
+}
+
+/** Payments on their way, and why they do not go on: the code of the reason alone. */
+async function payGauges(deps: HttpDeps, registry: Registry): Promise<void> {
+  const waits = gauge(registry, 'relayer_waiting', '1 while a relayer sends nothing', ['network', 'reason']);
+  const spends = gauge(registry, 'spends', 'Open spends by state and reason', [
+    'network',
+    'status',
+    'reason',
+  ]);
+  for (const { network, reason } of await relayWaits(deps.db)) waits.set({ network, reason }, 1);
+  const rows = await sql<{ network: string; state: string; reason: string; count: string }>`
+    select network, state, split_part(reason, ':', 1) as reason, count(*)::text as count from spend
+    where state in ('planned', 'signing', 'broadcast') group by 1, 2, 3`.execute(deps.db);
+  for (const { network, state, reason, count } of rows.rows) {
+    spends.set({ network, status: state, reason }, Number(count));
   }
 }
 

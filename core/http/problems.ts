@@ -53,6 +53,12 @@ export const problemKinds = {
   TOO_LATE_TO_CANCEL: kind(409, 'The signers were already asked: this withdrawal can no longer be cancelled'),
   STRAY_NOT_RECORDED: kind(409, 'Only a recorded stray of a supported asset can be resolved'),
   STRAY_ALREADY_RESOLVED: kind(409, 'This stray was resolved to somebody else'),
+  DEPOSIT_NOT_ORPHANED: kind(409, 'Only a deposit whose block is gone can be written off'),
+  DEPOSIT_NEVER_CREDITED: kind(409, 'This deposit never stood in the books: there is nothing to write off'),
+  DEPOSIT_FINAL: kind(
+    409,
+    'This deposit was irreversible when it left the chain: its network is halted and a person decides',
+  ),
   TOO_MANY_STREAMS: kind(503, 'As many event streams are open as may be', true),
   NOT_READY: kind(503, 'Not ready to serve: nothing is known of what this request did, send it again', true),
   INTERNAL: kind(500, 'Something failed here; it is logged under this request_id', true),

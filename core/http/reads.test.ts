@@ -111,6 +111,37 @@ test('pages of withdrawals and deposits: nothing skipped or doubled while rows a
   assert.equal((await api.get('/v1/deposits/dep_x')).body.code, 'NOT_FOUND');
 });
 
+test('an orphaned deposit is written off, once, with its reason; nothing else is', async () => {
+  const customer = await api.customer(fresh());
+  const clock = { ms: api.clock.ms, now: () => new Date(clock.ms) };
+  const chain = writtenChain(api.db, 'polygon', clock);
+  const address = { network: 'polygon', address: 'to-be-orphaned', customer, position: 901n };
+  const watchedId = await bindAddress(api.db, address);
+  const units = 10n ** 18n;
+  await chain.mine({ txId: 'bb'.repeat(32), position: 'call:0', watchedId, contract: '', units });
+  await chain.mine();
+  const follow = async (): Promise<unknown> => {
+    clock.ms += 1000;
+    return runDeposits({ db: api.db, config: api.config, now: clock.now });
+  };
+  await follow();
+  const { id, written_off: off } = (await api.get(`/v1/deposits?customer_id=${customer}`)).body.data[0];
+  assert.equal(off, false);
+  const body = { reason: 'double-spent' };
+  const path = `/v1/deposits/${id}/write-off`;
+  assert.equal((await api.post(path, body)).body.code, 'DEPOSIT_NOT_ORPHANED');
+  assert.equal((await api.post('/v1/deposits/dep_x/write-off', body)).body.code, 'NOT_FOUND');
+  await chain.reorg(2);
+  await follow();
+  for (const bad of [{}, { reason: '' }, { reason: 'x'.repeat(501) }, { reason: 'a', more: 1 }])
+    assert.equal((await api.post(path, bad)).body.code, 'REQUEST_INVALID');
+  const answer = await api.post(path, body);
+  assert.deepEqual([answer.status, answer.body.status, answer.body.written_off], [200, 'orphaned', true]);
+  const books = await api.books();
+  assert.deepEqual((await api.post(path, { reason: 'again' })).body, answer.body);
+  assert.equal(await api.books(), books);
+});
+
 test('a deposit with its timeline and confirmations; a stray and the decision whose it is', async () => {
   const customer = await api.customer(fresh());
   const clock = { ms: api.clock.ms, now: () => new Date(clock.ms) };

@@ -118,6 +118,7 @@ export const deposit = z
     confirmations_safe: z.int(),
     confirmations_irreversible: z.int(),
     late: z.boolean().describe('Paid to an address that had been retired'),
+    written_off: z.boolean().describe('Orphaned for good: the house paid for it'),
     seen_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
     timeline: timeline.optional(),

@@ -140,3 +140,10 @@ create table evm_attempt (
   primary key (call_id, n),
   unique (tx_id)
 );
+-- Why a relayer's lane sends nothing; no row while nothing waits.
+create table relay_wait (
+  network text primary key,
+  relayer text not null,
+  reason  text not null check (reason in ('FEE_ABOVE_MAX', 'FUNDS_LOW')),
+  since   timestamptz not null
+);

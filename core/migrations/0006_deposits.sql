@@ -13,6 +13,7 @@ create table deposit (
   incarnation integer not null check (incarnation >= 1),   -- one more each time it is mined anew
   credited    boolean not null,                            -- stands in the ledger
   final       boolean not null check (credited or not final), -- was irreversible once: nothing takes it out again
+  written_off boolean not null default false,              -- the house paid: what arrives after that is a stray
   block_hash  text,                                        -- null: not in a block
   height      integer,
   late        boolean not null,                            -- paid to an address that was retired by then
@@ -21,7 +22,8 @@ create table deposit (
   unique (network, tx_id, position, address_id, asset, units),
   check ((block_hash is null) = (height is null)),
   check (state in ('seen', 'orphaned') or (credited and block_hash is not null)),
-  check (state <> 'irreversible' or final)
+  check (state <> 'irreversible' or final),
+  check (not written_off or (state = 'orphaned' and not credited))
 );
 create index deposit_open on deposit (network, height) where state in ('seen', 'safe');
 create index deposit_by_customer on deposit (customer_id, id);
@@ -46,7 +48,7 @@ create table stray (
   contract    text not null,
   asset       text,                                        -- null: no listing, so the books cannot hold it
   units       numeric(78,0) not null check (units > 0),
-  reason      text not null check (reason in ('UNSUPPORTED_TOKEN', 'INTERNAL_ADDRESS', 'BELOW_MINIMUM')),
+  reason      text not null check (reason in ('UNSUPPORTED_TOKEN', 'INTERNAL_ADDRESS', 'BELOW_MINIMUM', 'WRITTEN_OFF')),
   customer_id text references customer,
   state       text not null check (state in ('seen', 'recorded', 'orphaned', 'resolved')),
   booked      boolean not null check (asset is not null or not booked),

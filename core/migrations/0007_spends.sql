@@ -20,7 +20,7 @@ create table spend_order (
   document     jsonb not null,                  -- the canonical order as signers get it
   destination  text not null,
   units        numeric(78,0) not null check (units > 0),
-  outcome      text check (outcome in ('paid', 'failed'))
+  outcome      text check (outcome in ('paid', 'failed', 'expired'))
 );
 create index spend_order_by_spend on spend_order (spend_id);
 create table spend_coin (

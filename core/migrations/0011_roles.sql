@@ -24,6 +24,8 @@ grant insert, update, delete on chain_block, chain_tip, receipt, bitcoin_coin, e
 grant usage on sequence receipt_change to portcullis_watcher;
 grant insert on watched to portcullis_api, portcullis_pipeline, portcullis_watcher;
 grant insert, update on evm_call, evm_attempt to portcullis_pipeline;
+grant delete on evm_call to portcullis_pipeline; -- queued ones only, whose time ran out before they had a nonce
+grant insert, update, delete on relay_wait to portcullis_pipeline;
 
 -- The books: append-only where they are a journal.
 grant insert on posting, leg, entry to portcullis_api, portcullis_pipeline;
@@ -41,6 +43,7 @@ grant insert on withdrawal_step to portcullis_api, portcullis_pipeline;
 grant usage on sequence order_number to portcullis_api, portcullis_pipeline;
 grant insert, update, delete on idempotency_key to portcullis_api;
 grant update on stray to portcullis_api;
+grant update (written_off, updated_at) on deposit to portcullis_api; -- an operator writes an orphaned one off
 
 -- The pipeline: deposits, spends, signatures, sweeps.
 grant insert, update on deposit, stray, deposit_cursor to portcullis_pipeline;

@@ -124,6 +124,7 @@ create table deposit (
   incarnation integer not null,
   credited boolean not null,
   final boolean not null,
+  written_off boolean not null default false,
   block_hash text,
   height integer,
   late boolean not null,
@@ -137,6 +138,7 @@ create table deposit (
   constraint deposit_check1 CHECK (((block_hash IS NULL) = (height IS NULL))),
   constraint deposit_check2 CHECK (((state = ANY (ARRAY['seen'::text, 'orphaned'::text])) OR (credited AND (block_hash IS NOT NULL)))),
   constraint deposit_check3 CHECK (((state <> 'irreversible'::text) OR final)),
+  constraint deposit_check4 CHECK (((NOT written_off) OR ((state = 'orphaned'::text) AND (NOT credited)))),
   constraint deposit_incarnation_check CHECK ((incarnation >= 1)),
   constraint deposit_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'safe'::text, 'irreversible'::text, 'orphaned'::text]))),
   constraint deposit_units_check CHECK ((units > (0)::numeric))
@@ -390,6 +392,15 @@ create table receipt (
   constraint receipt_units_check CHECK ((units > (0)::numeric))
 );
 
+create table relay_wait (
+  network text not null,
+  relayer text not null,
+  reason text not null,
+  since timestamp with time zone not null,
+  constraint relay_wait_pkey PRIMARY KEY (network),
+  constraint relay_wait_reason_check CHECK ((reason = ANY (ARRAY['FEE_ABOVE_MAX'::text, 'FUNDS_LOW'::text])))
+);
+
 create table signer_answer (
   attempt_id text not null,
   signer text not null,
@@ -456,7 +467,7 @@ create table spend_order (
   outcome text,
   constraint spend_order_pkey PRIMARY KEY (order_number),
   constraint spend_order_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
-  constraint spend_order_outcome_check CHECK ((outcome = ANY (ARRAY['paid'::text, 'failed'::text]))),
+  constraint spend_order_outcome_check CHECK ((outcome = ANY (ARRAY['paid'::text, 'failed'::text, 'expired'::text]))),
   constraint spend_order_units_check CHECK ((units > (0)::numeric))
 );
 
@@ -482,7 +493,7 @@ create table stray (
   constraint stray_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
   constraint stray_check CHECK (((asset IS NOT NULL) OR (NOT booked))),
   constraint stray_check1 CHECK (((state = 'resolved'::text) = (resolved_to IS NOT NULL))),
-  constraint stray_reason_check CHECK ((reason = ANY (ARRAY['UNSUPPORTED_TOKEN'::text, 'INTERNAL_ADDRESS'::text, 'BELOW_MINIMUM'::text]))),
+  constraint stray_reason_check CHECK ((reason = ANY (ARRAY['UNSUPPORTED_TOKEN'::text, 'INTERNAL_ADDRESS'::text, 'BELOW_MINIMUM'::text, 'WRITTEN_OFF'::text]))),
   constraint stray_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'recorded'::text, 'orphaned'::text, 'resolved'::text]))),
   constraint stray_units_check CHECK ((units > (0)::numeric))
 );

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { bitcoinRpc, type BitcoinRpc } from '../chain/bitcoin/bitcoin.ts';
-import { evmRpc, relayerOf, RelayError, runRelayLane, type EvmRpc, type Relayer } from '../chain/evm/evm.ts';
+import {
+  evmRpc,
+  relayerOf,
+  RelayError,
+  runRelayLane,
+  type EvmRpc,
+  type Relayer,
+  type RelayWait,
+} from '../chain/evm/evm.ts';
 import type { BitcoinNetwork, Config, EvmNetwork } from '../config/config.ts';
 import { haltNetwork, isHalted } from '../controls/controls.ts';
 import { completeAddresses } from '../customers/customers.ts';
@@ -60,6 +68,7 @@ export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
   await watchRelayers({ db, commit, config }, treasuryLaneOf);
   while ((await completeAddresses({ db, config, now: deps.now })) > 0);
   const complain = complainer(log);
+  const tellWait = waitTeller(log);
   const treasury = { db, commit, config, now: deps.now, ...treasurySources(treasuryLaneOf) };
   const stages: [string, () => Promise<number>][] = [
     ['deposits', () => runDeposits({ db, commit, config, now: deps.now })],
@@ -67,7 +76,9 @@ export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
     ['withdrawals', () => runWithdrawals(spendDeps)],
     ['spends', () => advanceSpends(spendDeps, (spend, error) => complain(`spend ${spend.id}`, error))],
     ...config.networks.flatMap((network): [string, () => Promise<number>][] =>
-      network.kind === 'evm' ? [[`relay ${network.id}`, () => relay(deps, network, laneOf(network))]] : [],
+      network.kind === 'evm'
+        ? [[`relay ${network.id}`, () => relay(deps, network, laneOf(network), tellWait)]]
+        : [],
     ),
   ];
   return {
@@ -85,7 +96,12 @@ export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
   };
 }
 
-async function relay(deps: PipelineDeps, network: EvmNetwork, lane: Lane): Promise<number> {
+async function relay(
+  deps: PipelineDeps,
+  network: EvmNetwork,
+  lane: Lane,
+  tellWait: WaitTeller,
+): Promise<number> {
   const { db, now, effects } = deps;
   if (await isHalted(db, network.id)) return 0;
   try {
@@ -100,6 +116,7 @@ async function relay(deps: PipelineDeps, network: EvmNetwork, lane: Lane): Promi
         sendRawTransaction: (raw) => effects.sendRawTransaction(lane.rpc, raw),
       },
     });
+    tellWait(network.id, lane.relayer.address, step.wait);
     return step.ended + step.sent;
   } catch (error) {
     if (!(error instanceof RelayError) || error.code !== 'RELAYER_NONCE_FOREIGN') throw error;
@@ -108,6 +125,23 @@ async function relay(deps: PipelineDeps, network: EvmNetwork, lane: Lane): Promi
     );
     return 0;
   }
+}
+
+type WaitTeller = (network: string, relayer: string, wait: RelayWait | undefined) => void;
+
+/** A relayer that waits is told once, until it waits for something else or goes on. */
+function waitTeller(log: Logger): WaitTeller {
+  const told = new Map<string, RelayWait>();
+  return (network, relayer, wait) => {
+    if (told.get(network) === wait) return;
+    if (wait === undefined) {
+      told.delete(network);
+      log.info({ network, relayer }, 'the relayer goes on');
+      return;
+    }
+    told.set(network, wait);
+    log.warn({ network, relayer, reason: wait }, 'the relayer waits');
+  };
 }
 
 /** A stage that fails in the same way again and again is told once, until it fails otherwise. */

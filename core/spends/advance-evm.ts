@@ -1,56 +1,32 @@
-import type { Hex } from 'viem';
-import { newId } from '../../lib/ids/ids.ts';
-import type { EvmPayRequest } from '../../signer/protocol/messages.ts';
-import { confirmationsOf, tipOf } from '../chain/chain.ts';
 import {
   callOutcome,
-  encodePay,
-  enqueueCall,
+  dropQueuedCall,
   irreversibleDepth,
-  orderSignatures,
-  payDigest,
-  payGasLimit,
+  payability,
   payoutsOf,
-  simulateCall,
+  relayWaits,
   vaultState,
   type CallOutcome,
-  type PayBatch,
   type PayoutRow,
 } from '../chain/evm/evm.ts';
+import { confirmationsOf, tipOf } from '../chain/chain.ts';
 import type { EvmNetwork } from '../config/config.ts';
 import { haltNetwork } from '../controls/controls.ts';
-import { gatherSignatures, quorumOf } from '../signing/signing.ts';
-import { addEvmAttempt } from './plan-evm.ts';
+import { askedIn, isNear, isOver, requestOf, sayWhy, type Case } from './evm-case.ts';
+import { anew, signAndQueue } from './sign-evm.ts';
 import {
   attemptsOf,
-  beginSigning,
   endSpend,
-  GOING,
   isDue,
   ordersOf,
   putOff,
   setAttempt,
   setSpend,
-  type AttemptRow,
+  type OrderOutcome,
   type SpendOrderRow,
   type SpendRow,
 } from './spend-rows.ts';
 import type { SpendDeps } from './spends.ts';
-
-/** With less than this left of its deadline, an attempt is made anew before it is sent. */
-const DEADLINE_LEFT_MIN_SECONDS = 120n;
-/** Reverts that a new deadline or the vault's present generation mend. */
-const MENDED_BY_ANEW = new Set(['DeadlinePassed', 'SignaturesInvalid']);
-
-/** A spend from a vault with all that one step looks at. */
-interface Case {
-  readonly deps: SpendDeps;
-  readonly network: EvmNetwork;
-  readonly spend: SpendRow;
-  readonly attempts: readonly AttemptRow[];
-  readonly last: AttemptRow;
-  readonly orders: readonly SpendOrderRow[];
-}
 
 /** One step of one spend: ask signers, hand the call to the relayer, follow it. True when it moved. */
 export async function advanceEvmSpend(
@@ -58,54 +34,115 @@ export async function advanceEvmSpend(
   network: EvmNetwork,
   spend: SpendRow,
 ): Promise<boolean> {
-  const attempts = await attemptsOf(deps.db, spend.id);
-  const last = attempts.at(-1);
-  if (!last) return false;
-  const one: Case = { deps, network, spend, attempts, last, orders: await ordersOf(deps.db, spend.id) };
-  const call = await callOutcome(deps.db, network.id, last.id);
-  if (call) await noteTransaction(one, call);
-  if (spend.state !== 'planned') {
-    const payouts = await ownPayouts(one);
-    const strange = payouts.find((payout) => !fits(payout, spend, one.orders));
-    if (strange) return haltOnForeign(one, strange);
-    if (payouts.length === one.orders.length) return settleIfIrreversible(one, call, payouts);
-  }
+  const one = await look(deps, network, spend);
+  if (!one) return false;
+  const { call, payouts, pending, payable, last } = one;
+  await noteTransaction(one);
+  const strange = payouts.find((payout) => !fits(payout, spend, one.orders));
+  if (strange) return haltOnForeign(one, strange);
+  if (pending.length === 0) return settleIfIrreversible(one);
   if (!isDue(deps, spend)) return false;
-  if (!call) return sign(one);
-  // The vault pays a batch as a whole or not at all; the watcher may be a block behind the relayer's lane.
-  return call.state === 'reverted' ? anew(one, 'CALL_REVERTED', call.costWei ?? 0n) : false;
+  if (call?.state === 'queued') {
+    // What would revert, or pay an order whose time is over, is better not sent.
+    const isLate = payable.length < pending.length || isNear(deps, network, requestOf(last).deadline);
+    if (isLate) return takeBack(one);
+  }
+  if (call?.state === 'queued' || call?.state === 'sent') return sayIfLaneWaits(one);
+  if (payable.length === 0) return expire(one);
+  return call ? goOn(one, call) : signAndQueue(one);
 }
 
-async function ownPayouts({ deps, network, orders }: Case): Promise<PayoutRow[]> {
+/** The call is at its end, and orders are still to be paid. */
+async function goOn(one: Case, { state: end, costWei }: CallOutcome): Promise<boolean> {
+  const { deps, network, spend, last, pending, payable } = one;
+  // The vault pays a batch as a whole or not at all; the watcher may be a block behind the relayer's lane.
+  const isSeen = askedIn(requestOf(last), pending).length === 0;
+  if (end === 'succeeded' && !isSeen) return false;
+  const { contract } = spend;
+  const state = await vaultState(deps.evmRpc(network), { vault: network.vault, contract });
+  const reason = end === 'succeeded' ? 'REST_OF_BATCH' : 'CALL_REVERTED';
+  return anew(one, { reason, state, orders: payable, costWei: costWei ?? 0n });
+}
+
+async function look(deps: SpendDeps, network: EvmNetwork, spend: SpendRow): Promise<Case | undefined> {
+  const attempts = await attemptsOf(deps.db, spend.id);
+  const last = attempts.at(-1);
+  if (!last) return undefined;
+  const orders = await ordersOf(deps.db, spend.id);
+  const call = await callOutcome(deps.db, network.id, last.id);
+  const payouts =
+    spend.state === 'planned' ? [] : await ownPayouts(deps, network.id, requestOf(last).vault, orders);
+  const told = new Set(payouts.map(({ payoutId }) => payoutId));
+  const pending = orders.filter((order) => !told.has(order.order_number));
+  const payable = pending.filter((order) => !isOver(deps, network, order));
+  return { deps, network, spend, attempts, last, orders, call, payouts, pending, payable };
+}
+
+async function ownPayouts(
+  { db }: SpendDeps,
+  network: string,
+  vault: string,
+  orders: readonly SpendOrderRow[],
+): Promise<PayoutRow[]> {
   const numbers = orders.map((order) => order.order_number);
-  const vault = network.vault.toLowerCase();
-  const payouts = await payoutsOf(deps.db, network.id, numbers);
-  return payouts.filter((payout) => payout.vault.toLowerCase() === vault);
+  const payouts = await payoutsOf(db, network, numbers);
+  return payouts.filter((payout) => payout.vault.toLowerCase() === vault.toLowerCase());
 }
 
 /**
  * The vault's own events say what became of each order; our call, once it is at its end, says what it cost. Anybody
  * may bring the signed batch to the vault, so the events may come from another transaction than ours.
  */
-async function settleIfIrreversible(
-  { deps, network, spend, last }: Case,
-  call: CallOutcome | undefined,
-  payouts: readonly PayoutRow[],
-): Promise<boolean> {
-  if (call?.state === 'queued' || call?.state === 'sent') return false;
-  const tip = await tipOf(deps.db, network.id);
-  const lowest = Math.min(...payouts.map(({ height }) => confirmationsOf(tip?.height ?? 0, height)));
-  if (lowest < irreversibleDepth(network)) return false;
+async function settleIfIrreversible(one: Case): Promise<boolean> {
+  const { call } = one;
+  if (call?.state === 'queued') return takeBack(one);
+  if (call?.state === 'sent' || !(await areIrreversible(one))) return false;
+  return end(one, []);
+}
+
+/**
+ * For orders that are not paid and that no signer is to be asked about again. Signatures for them may be about, so
+ * their holds are released only when the chain proves that nothing can pay them any more; until then it says why.
+ */
+async function expire(one: Case): Promise<boolean> {
+  const { deps, network, spend, attempts, last, pending } = one;
+  if (spend.state !== 'planned') {
+    const orderNumbers = pending.map((order) => order.order_number);
+    const deadlines = attempts.map((attempt) => BigInt(requestOf(attempt).deadline));
+    const deadline = deadlines.reduce((latest, other) => (other > latest ? other : latest));
+    const { vault } = requestOf(last);
+    const chain = { db: deps.db, rpc: deps.evmRpc(network), network };
+    const verdict = await payability(chain, { vault, orderNumbers, deadline });
+    if (verdict === 'used') {
+      await putOff(deps, spend, 'PAYOUT_UNSEEN: the vault has used a number of which we saw no event');
+      return false;
+    }
+    if (verdict === 'possible' || !(await areIrreversible(one))) return sayWhy(one, 'ORDER_EXPIRED');
+  }
+  return end(one, pending);
+}
+
+/** Ends the spend: each order by the vault's event, and these as expired. */
+async function end(one: Case, expired: readonly SpendOrderRow[]): Promise<boolean> {
+  const { deps, spend, last, call, payouts } = one;
   const txId = payouts[0]?.txId ?? null;
   const costUnits = (spend.cost_units ?? 0n) + (call?.costWei ?? 0n);
-  const outcomes = new Map(
-    payouts.map(({ payoutId, paid }) => [payoutId, paid ? 'paid' : 'failed'] as const),
-  );
+  const outcomes = new Map<bigint, OrderOutcome>([
+    ...payouts.map(({ payoutId, paid }) => [payoutId, paid ? 'paid' : 'failed'] as const),
+    ...expired.map((order) => [order.order_number, 'expired'] as const),
+  ]);
   await deps.effects.commit('spend.settled', async (trx) => {
-    await setAttempt(trx, last.id, { state: 'confirmed', tx_id: txId });
+    const state = txId === null ? 'replaced' : 'confirmed';
+    await setAttempt(trx, last.id, { state, tx_id: txId });
     await endSpend(trx, { spend: spend.id, txId, costUnits, at: deps.now(), outcomes });
   });
   return true;
+}
+
+async function areIrreversible({ deps, network, payouts }: Case): Promise<boolean> {
+  const tip = await tipOf(deps.db, network.id);
+  const depth = irreversibleDepth(network);
+  return payouts.every(({ height }) => confirmationsOf(tip?.height ?? 0, height) >= depth);
 }
 
 /** What the vault says it paid is exactly what was ordered. */
@@ -127,104 +164,20 @@ async function haltOnForeign({ deps, network, spend }: Case, payout: PayoutRow):
 }
 
 /** The transaction that stands for the call now, for people to look up. */
-async function noteTransaction({ deps, spend }: Case, call: CallOutcome): Promise<void> {
-  const txId = call.txId ?? call.txIds.at(-1) ?? null;
+async function noteTransaction({ deps, spend, call }: Case): Promise<void> {
+  const txId = call?.txId ?? call?.txIds.at(-1) ?? null;
   if (txId === null || txId === spend.tx_id) return;
   await deps.effects.commit('spend.sent', (trx) => setSpend(trx, spend.id, deps.now(), { tx_id: txId }));
 }
 
-/**
- * The next attempt, with a new deadline and the vault's present generation. However many of them are mined, the
- * vault pays each order number once.
- */
-async function anew(one: Case, reason: string, costWei: bigint): Promise<boolean> {
-  const { deps, network, spend, last } = one;
-  const { contract } = spend;
-  const state = await vaultState(deps.evmRpc(network), { vault: network.vault, contract });
-  if (state.paused) {
-    await putOff(deps, spend, 'VAULT_PAUSED');
-    return false;
-  }
-  await deps.effects.commit('spend.anew', async (trx) => {
-    await setAttempt(trx, last.id, { state: 'replaced' });
-    const cost_units = (spend.cost_units ?? 0n) + costWei;
-    // A call that reverts again and again must not burn the relayer's float in a loop.
-    const waitMs = costWei > 0n ? Math.min(60_000, 1000 * 2 ** last.n) : 0;
-    const next_at = new Date(deps.now().getTime() + waitMs);
-    await setSpend(trx, spend.id, deps.now(), { reason, failures: 0, next_at, cost_units });
-    const { orders } = last.request as EvmPayRequest;
-    const { generation } = state;
-    await addEvmAttempt(deps, trx, { spend: spend.id, n: last.n + 1, network, contract, generation, orders });
-  });
-  return true;
+/** The relayer's lane is in order or says why not; a payment that waits behind it says the same. */
+async function sayIfLaneWaits(one: Case): Promise<boolean> {
+  const waits = await relayWaits(one.deps.db);
+  const wait = waits.find(({ network }) => network === one.network.id);
+  return sayWhy(one, wait ? `RELAYER_${wait.reason}` : '');
 }
 
-/** Asks the signers, tries the call on the node, and queues it for the relayer. */
-async function sign(one: Case): Promise<boolean> {
-  const { deps, network, spend, last } = one;
-  if (!(await beginSigning(deps, spend))) return true;
-  const request = last.request as EvmPayRequest;
-  const nowSeconds = BigInt(Math.floor(deps.now().getTime() / 1000));
-  if (BigInt(request.deadline) - nowSeconds < deadlineLeft(network)) return anew(one, 'DEADLINE_NEAR', 0n);
-  const batch = batchOf(one, request);
-  const generation = BigInt(request.generation);
-  const digest = payDigest(batch, { chainId: network.chainId, vault: network.vault, generation });
-  const quorum = quorumOf(deps.config);
-  const { signed, refusals, refused } = await gatherSignatures({
-    ...deps,
-    threshold: quorum.threshold,
-    attempt: last.id,
-    request,
-    verify: async ({ signer, signature }) =>
-      signature !== undefined && (await isBy(digest, signature, quorum.evmAddresses.get(signer))),
-  });
-  const signatures = signed.slice(0, quorum.threshold).flatMap(({ signature }) => (signature as Hex) ?? []);
-  const ordered = await orderSignatures(digest, signatures);
-  if (!ordered.ok || ordered.signers.length < quorum.threshold) {
-    const why = refusals.map(({ signer, code }) => `${signer} ${code}`).join(', ');
-    await putOff(deps, spend, `${refused ? 'SIGNERS_REFUSED' : 'SIGNERS_WAITED_FOR'}: ${why}`);
-    return false;
-  }
-  return queue(one, batch, encodePay(batch, ordered.signatures));
-}
-
-async function isBy(digest: Hex, signature: string, address: string | undefined): Promise<boolean> {
-  const recovered = await orderSignatures(digest, [signature as Hex]);
-  return recovered.ok && recovered.signers[0] === address;
-}
-
-async function queue(one: Case, batch: PayBatch, data: Hex): Promise<boolean> {
-  const { deps, network, spend, last } = one;
-  const gasLimit = payGasLimit(batch.orders.length, batch.contract);
-  const call = { from: network.cold, to: network.vault, data, gasLimit };
-  const trial = await simulateCall(deps.evmRpc(network), call);
-  if (!trial.ok) {
-    if (MENDED_BY_ANEW.has(trial.reason)) return anew(one, trial.reason, 0n);
-    await putOff(deps, spend, `VAULT_REFUSES: ${trial.detail}`);
-    return false;
-  }
-  await deps.effects.commit('spend.queued', async (trx) => {
-    const at = deps.now();
-    const id = newId('call', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes });
-    const target = network.vault;
-    await enqueueCall(trx, { id, network, key: last.id, target, data, value: 0n, gasLimit }, at);
-    const raw = Buffer.from(data.slice(2), 'hex');
-    await setAttempt(trx, last.id, { state: 'broadcast', raw, broadcast_at: at });
-    await setSpend(trx, spend.id, at, { ...GOING, state: 'broadcast' });
-  });
-  return true;
-}
-
-function batchOf({ spend, orders }: Case, request: EvmPayRequest): PayBatch {
-  return {
-    contract: spend.contract,
-    deadline: BigInt(request.deadline),
-    orders: orders.map(({ order_number: number, destination, units }) => ({ number, destination, units })),
-  };
-}
-
-/** Short deadlines, as in a test, leave at least a quarter. */
-function deadlineLeft(network: EvmNetwork): bigint {
-  const quarter = BigInt(Math.floor(network.payDeadlineSeconds / 4));
-  return quarter < DEADLINE_LEFT_MIN_SECONDS ? quarter : DEADLINE_LEFT_MIN_SECONDS;
+/** Takes the call from the relayer's queue, unless it has a nonce already; the next step decides anew. */
+async function takeBack({ deps, network, last }: Case): Promise<boolean> {
+  return deps.effects.commit('spend.take-back', (trx) => dropQueuedCall(trx, network.id, last.id));
 }

@@ -1,11 +1,11 @@
 import { newId, type Id } from '../../lib/ids/ids.ts';
 import type { EvmPayRequest } from '../../signer/protocol/messages.ts';
-import { vaultState } from '../chain/evm/evm.ts';
+import { tokenMoves, vaultState, type VaultState } from '../chain/evm/evm.ts';
 import type { EvmNetwork, Listing } from '../config/config.ts';
 import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
 import { quorumOf } from '../signing/signing.ts';
 import { insertAttempt, insertSpend } from './spend-rows.ts';
-import type { Prepared, SpendDeps, SpendOrder } from './spends.ts';
+import type { Prepared, PrepareRefusal, SpendDeps, SpendOrder } from './spends.ts';
 
 export interface EvmPlan {
   readonly id: Id<'spend'>;
@@ -18,11 +18,11 @@ export interface EvmPlan {
 export async function prepareEvmSpend(deps: SpendDeps, plan: EvmPlan): Promise<Prepared> {
   const { network, listing, orders } = plan;
   const { contract } = listing;
+  const units = orders.reduce((sum, order) => sum + order.units, await unitsOnTheirWay(deps.db, listing));
+  const recipient = orders[0]?.destination ?? network.cold;
   const state = await vaultState(deps.evmRpc(network), { vault: network.vault, contract });
-  const total = orders.reduce((sum, order) => sum + order.units, await unitsOnTheirWay(deps.db, listing));
-  if (state.paused) return { ok: false, reason: 'VAULT_PAUSED' };
-  if (state.balanceUnits < total) return { ok: false, reason: 'LIQUIDITY_SHORT' };
-  if (state.capLeftUnits < total) return { ok: false, reason: 'CAP_REACHED' };
+  const refusal = await vaultRefusal(deps, network, { contract, units, recipient, state });
+  if (refusal) return { ok: false, reason: refusal };
   return {
     ok: true,
     record: async (trx) => {
@@ -41,6 +41,27 @@ export async function prepareEvmSpend(deps: SpendDeps, plan: EvmPlan): Promise<P
   };
 }
 
+/** Why the vault would not pay so much now, or would have every payment of it fail. */
+export async function vaultRefusal(
+  deps: Pick<SpendDeps, 'evmRpc'>,
+  network: EvmNetwork,
+  wanted: {
+    readonly contract: string;
+    readonly units: bigint;
+    readonly recipient: string;
+    readonly state: VaultState;
+  },
+): Promise<PrepareRefusal | undefined> {
+  const { contract, units, recipient, state } = wanted;
+  const { vault, cold } = network;
+  if (state.paused) return 'VAULT_PAUSED';
+  if (state.balanceUnits < units) return 'LIQUIDITY_SHORT';
+  if (state.capLeftUnits < units) return 'CAP_REACHED';
+  if (contract === '') return undefined;
+  const transfer = { contract, vault, units, recipients: [cold, recipient] };
+  return (await tokenMoves(deps.evmRpc(network), transfer)) ? undefined : 'TOKEN_REFUSES';
+}
+
 /** Planned, and by our chain not yet paid: the vault still holds it, and it is spoken for. */
 async function unitsOnTheirWay(db: Database, { network, contract }: Listing): Promise<bigint> {
   const [row] = await executorOf(db).query<{ units: bigint }>(
@@ -53,6 +74,7 @@ async function unitsOnTheirWay(db: Database, { network, contract }: Listing): Pr
   return row?.units ?? 0n;
 }
 
+/** Records what signers will be asked. No deadline is later than an order may be paid. */
 export async function addEvmAttempt(
   deps: Pick<SpendDeps, 'config' | 'now' | 'randomBytes'>,
   trx: DatabaseTransaction,
@@ -67,13 +89,15 @@ export async function addEvmAttempt(
 ): Promise<void> {
   const { network, spend, n } = attempt;
   const at = deps.now();
+  const latest = Math.floor(at.getTime() / 1000) + network.payDeadlineSeconds;
+  const deadline = Math.min(latest, ...attempt.orders.map(({ expiry }) => Number(expiry)));
   const request: EvmPayRequest = {
     type: 'evm-pay',
     network: network.caip2,
     epoch: deps.config.epoch,
     vault: network.vault,
     token: quorumOf(deps.config).tokenOf(network, attempt.contract),
-    deadline: String(Math.floor(at.getTime() / 1000) + network.payDeadlineSeconds),
+    deadline: String(deadline),
     generation: attempt.generation.toString(),
     orders: attempt.orders,
   };

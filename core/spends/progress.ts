@@ -12,15 +12,21 @@ export interface SpendProgress {
   readonly height: number | null;
 }
 
-/** Progress of these spends, by id. */
-export async function progressOf(
-  db: Database | DatabaseTransaction,
-  spendIds: readonly string[],
-): Promise<Map<string, SpendProgress>> {
-  if (spendIds.length === 0) return new Map();
+interface Place {
+  readonly txId: string | null;
+  readonly height: number | null;
+}
+
+/** Progress of an order: its spend's, or its own where a vault paid it apart from others. */
+export type ProgressOf = (spendId: string, orderNumber: bigint) => SpendProgress | undefined;
+
+type Db = Database | DatabaseTransaction;
+
+/** Progress of these spends' orders. */
+export async function progressOf(db: Db, spendIds: readonly string[]): Promise<ProgressOf> {
+  if (spendIds.length === 0) return () => undefined;
   const rows = await executorOf(db).query<SpendProgress>(
-    `select s.id, s.state, s.reason, coalesce(b.tx_id, e.tx_id, s.tx_id) as "txId",
-       coalesce(b.height, e.height) as height
+    `select s.id, s.state, s.reason, coalesce(b.tx_id, s.tx_id) as "txId", b.height
      from spend s
      left join lateral (
        select a.tx_id, c.spent_height as height
@@ -28,12 +34,20 @@ export async function progressOf(
        join bitcoin_coin c on c.network = sc.network and c.tx_id = sc.tx_id and c.vout = sc.vout
        join spend_attempt a on a.spend_id = s.id and a.tx_id = c.spent_tx_id
        where sc.spend_id = s.id and c.spent_height is not null limit 1) b on true
-     left join lateral (
-       select p.tx_id, p.height from spend_order o
-       join evm_payout p on p.network = s.network and p.payout_id = o.order_number and p.canonical
-       where o.spend_id = s.id order by p.height desc limit 1) e on true
      where s.id = any($1)`,
     [spendIds],
   );
-  return new Map(rows.map((row) => [row.id, row]));
+  const spends = new Map(rows.map((row) => [row.id, row]));
+  const payouts = await executorOf(db).query<Place & { number: bigint }>(
+    `select o.order_number as number, p.tx_id as "txId", p.height from spend_order o
+     join spend s on s.id = o.spend_id
+     join evm_payout p on p.network = s.network and p.payout_id = o.order_number and p.canonical
+     where o.spend_id = any($1)`,
+    [spendIds],
+  );
+  const places = new Map(payouts.map(({ number, txId, height }) => [number, { txId, height }]));
+  return (spendId, orderNumber) => {
+    const spend = spends.get(spendId);
+    return spend && { ...spend, ...places.get(orderNumber) };
+  };
 }

@@ -8,10 +8,13 @@ export type SpendRow = Selectable<Spend>;
 export type AttemptRow = Selectable<SpendAttempt>;
 export type SpendOrderRow = Selectable<SpendOrderTable>;
 
+/** `failed`: the payment failed on chain. `expired`: its time ran out, and nothing can pay it any more. */
+export type OrderOutcome = 'paid' | 'failed' | 'expired';
+
 /** A spend at its end, with what became of each of its orders. */
 export interface EndedSpend {
   readonly spend: SpendRow;
-  readonly outcomes: ReadonlyMap<bigint, 'paid' | 'failed'>;
+  readonly outcomes: ReadonlyMap<bigint, OrderOutcome>;
 }
 
 type Db = Database | DatabaseTransaction;
@@ -175,7 +178,7 @@ export async function endSpend(
     readonly txId: string | null;
     readonly costUnits: bigint;
     readonly at: Date;
-    readonly outcomes: ReadonlyMap<bigint, 'paid' | 'failed'>;
+    readonly outcomes: ReadonlyMap<bigint, OrderOutcome>;
   },
 ): Promise<void> {
   await executorOf(trx).query(
@@ -199,9 +202,7 @@ export async function endedSpends(db: Db, spendIds: readonly string[]): Promise<
   const ended: EndedSpend[] = [];
   for (const spend of spends) {
     const rows = await ordersOf(db, spend.id);
-    const outcomes = rows.map(
-      (row) => [row.order_number, row.outcome === 'paid' ? 'paid' : 'failed'] as const,
-    );
+    const outcomes = rows.map((row) => [row.order_number, row.outcome as OrderOutcome] as const);
     ended.push({ spend, outcomes: new Map(outcomes) });
   }
   return ended;

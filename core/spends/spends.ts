@@ -13,8 +13,14 @@ import { prepareBitcoinSpend } from './plan-bitcoin.ts';
 import { prepareEvmSpend } from './plan-evm.ts';
 import { openSpends, putOff, type SpendRow } from './spend-rows.ts';
 
-export { dropPlannedSpend, endedSpends, type EndedSpend, type SpendRow } from './spend-rows.ts';
-export { progressOf, type SpendProgress } from './progress.ts';
+export {
+  dropPlannedSpend,
+  endedSpends,
+  type EndedSpend,
+  type OrderOutcome,
+  type SpendRow,
+} from './spend-rows.ts';
+export { progressOf, type ProgressOf, type SpendProgress } from './progress.ts';
 
 /** What one order wants of a spend. */
 export interface SpendOrder {
@@ -49,6 +55,8 @@ export type PrepareRefusal =
   /** The vault's cap for 24 hours does not allow it now. */
   | 'CAP_REACHED'
   | 'VAULT_PAUSED'
+  /** The token moves nothing from the vault now: it is paused, or blocks the vault. */
+  | 'TOKEN_REFUSES'
   /** Miners' fees are above the operator's cap. */
   | 'FEE_ABOVE_CAP'
   /** More inputs or bytes than one transaction may have: the wallet needs consolidating. */

@@ -6,6 +6,7 @@ import type { DatabaseTransaction } from '../db/db.ts';
 import { prepareSpend, type SpendDeps } from '../spends/spends.ts';
 import type { WithdrawalRow } from './queries.ts';
 import { commitMoves, type Move } from './steps.ts';
+import { writeWaits } from './waits.ts';
 
 /** Short of money, the largest order is left out this many times, so that one does not hold up all. */
 const LEFT_OUT_MAX = 8;
@@ -27,7 +28,7 @@ export async function planBatch(deps: SpendDeps, listing: Listing): Promise<numb
   for (let leftOut = 0; chosen.length > 0 && leftOut <= LEFT_OUT_MAX; leftOut += 1) {
     const prepared = await prepareSpend(deps, listing, chosen.map(orderOf));
     if (prepared.ok) return record(deps, listing, chosen, prepared.record);
-    const fewerHelp = prepared.reason !== 'NO_TIP' && prepared.reason !== 'VAULT_PAUSED';
+    const fewerHelp = !['NO_TIP', 'VAULT_PAUSED', 'TOKEN_REFUSES'].includes(prepared.reason);
     const waiting = fewerHelp ? largest(chosen) : chosen;
     await sayWhy(deps, waiting, prepared.reason);
     chosen = chosen.filter((row) => !waiting.includes(row));
@@ -89,12 +90,14 @@ async function record(
   });
 }
 
-/** A withdrawal that cannot be paid now says why on its row; its place in the queue stays. */
+/** A withdrawal that cannot be paid now says why on its row and in its timeline; its place in the queue stays. */
 async function sayWhy(deps: SpendDeps, rows: readonly WithdrawalRow[], reason: string): Promise<void> {
   const ids = rows.filter((row) => row.reason !== reason).map((row) => row.id);
   if (ids.length === 0) return;
   await deps.effects.commit('withdrawal.wait', async (trx) => {
-    const waiting = trx.updateTable('withdrawal').set({ reason }).where('id', 'in', ids);
-    await waiting.where('state', '=', 'approved').execute();
+    const query = trx.selectFrom('withdrawal').select(['id', 'reason']).where('id', 'in', ids);
+    const waiting = await query.where('state', '=', 'approved').orderBy('id').forUpdate().execute();
+    const waits = waiting.map(({ id, reason: told }) => ({ id, state: 'approved', reason, told }) as const);
+    await writeWaits(trx, waits, deps.now());
   });
 }

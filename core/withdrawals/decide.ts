@@ -77,7 +77,12 @@ async function undecided(deps: SpendDeps, { asset, network }: Listing, flows: bo
     .where('network', '=', network.id)
     .where('asset', '=', asset.id)
     .where('state', 'in', ['requested', 'held', 'approved'])
-    .where(sql<bigint>`(document ->> 'expiry')::bigint`, '<', BigInt(Math.ceil(before)))
+    .where((eb) =>
+      eb.or([
+        eb(sql<bigint>`(document ->> 'expiry')::bigint`, '<', BigInt(Math.ceil(before))),
+        eb(sql<bigint>`(document ->> 'epoch')::bigint`, '<>', BigInt(deps.config.epoch)),
+      ]),
+    )
     .orderBy('order_number')
     .limit(DECIDE_MAX)
     .execute();
@@ -120,8 +125,10 @@ async function ownDestinations(
   return new Set(own.map(({ address }) => address));
 }
 
+/** Its time is nearly over, or it is an order for signers of another epoch. */
 function isExpiring(config: Config, row: WithdrawalRow, at: Date): boolean {
-  const { expiry } = row.document as { readonly expiry: string };
+  const { expiry, epoch } = row.document as { readonly expiry: string; readonly epoch: number };
+  if (epoch !== config.epoch) return true;
   const leftSeconds = Number(expiry) - at.getTime() / 1000;
   return leftSeconds < config.orderExpirySeconds / RESERVE_PART;
 }

@@ -6,20 +6,23 @@ import {
   endedSpends,
   progressOf,
   type EndedSpend,
+  type OrderOutcome,
+  type ProgressOf,
   type SpendDeps,
   type SpendProgress,
 } from '../spends/spends.ts';
 import type { WithdrawalRow } from './queries.ts';
 import { commitMoves, type Move } from './steps.ts';
+import { stateReasons, writeWaits, type Wait } from './waits.ts';
 import { spendingStates, type WithdrawalState } from './withdrawal-states.ts';
 
-type Spending = Pick<WithdrawalRow, 'id' | 'state' | 'tx_id' | 'reason' | 'spend_id'>;
+type Spending = Pick<WithdrawalRow, 'id' | 'order_number' | 'state' | 'tx_id' | 'reason' | 'spend_id'>;
 
 /** Brings withdrawals to where their spends are; books those whose spend is at its end. */
 export async function followSpends(deps: SpendDeps): Promise<number> {
   const rows = await deps.db
     .selectFrom('withdrawal')
-    .select(['id', 'state', 'tx_id', 'reason', 'spend_id'])
+    .select(['id', 'order_number', 'state', 'tx_id', 'reason', 'spend_id'])
     .where('state', 'in', spendingStates)
     .where('spend_id', 'is not', null)
     .orderBy('order_number')
@@ -29,12 +32,16 @@ export async function followSpends(deps: SpendDeps): Promise<number> {
   const ended = new Set<string>();
   let moved = 0;
   for (const [spend, withdrawals] of bySpend) {
-    const now = progress.get(spend);
-    if (now?.state === 'settled') ended.add(spend);
-    else if (now && withdrawals.some((row) => isBehind(row, now))) moved += await follow(deps, now);
+    if (withdrawals.some((row) => nowOf(progress, row)?.state === 'settled')) ended.add(spend);
+    else if (withdrawals.some((row) => isBehind(row, nowOf(progress, row))))
+      moved += await follow(deps, spend);
   }
   for (const end of await endedSpends(deps.db, [...ended])) moved += await settle(deps, end);
   return moved;
+}
+
+function nowOf(progress: ProgressOf, row: Spending): SpendProgress | undefined {
+  return progress(row.spend_id ?? '', row.order_number);
 }
 
 function wantedOf({ state, height }: SpendProgress): (typeof spendingStates)[number] {
@@ -43,22 +50,36 @@ function wantedOf({ state, height }: SpendProgress): (typeof spendingStates)[num
   return state === 'signing' ? 'signing' : 'batched';
 }
 
-function isBehind(row: Spending, now: SpendProgress): boolean {
-  const whyChanged = now.reason !== '' && now.reason !== row.reason;
-  return movesTowards(row, now).length > 0 || row.tx_id !== now.txId || whyChanged;
+function isBehind(row: Spending, now: SpendProgress | undefined): boolean {
+  if (!now) return false;
+  return movesTowards(row, now).length > 0 || row.tx_id !== now.txId || whyOf(row, now) !== row.reason;
 }
 
-async function follow(deps: SpendDeps, now: SpendProgress): Promise<number> {
+/** What stands as the reason of a row once it is where its spend is. */
+function whyOf(row: Spending, now: SpendProgress): string {
+  const state = movesTowards(row, now).at(-1)?.to ?? row.state;
+  if (now.reason !== '' && state !== 'confirming') return now.reason;
+  return stateReasons.has(row.reason) ? row.reason : reasonOf(state);
+}
+
+async function follow(deps: SpendDeps, spend: string): Promise<number> {
   return deps.effects.commit('withdrawal.follow', async (trx) => {
-    const rows = await lockSpending(trx, now.id);
-    const moves = rows.flatMap((row) => movesTowards(row, now));
-    await commitMoves(trx, { moves, postings: [], at: deps.now() });
-    const reason = now.reason === '' ? {} : { reason: now.reason };
-    const ids = rows.map((row) => row.id);
-    if (ids.length > 0) {
-      const update = trx.updateTable('withdrawal').set({ tx_id: now.txId, ...reason });
-      await update.where('id', 'in', ids).execute();
+    const rows = await lockSpending(trx, spend);
+    const progress = await progressOf(trx, [spend]);
+    const at = deps.now();
+    const moves: Move[] = [];
+    const waits: Wait[] = [];
+    for (const row of rows) {
+      const now = nowOf(progress, row);
+      if (!now) continue;
+      const steps = movesTowards(row, now);
+      moves.push(...steps);
+      const { to: state = row.state, reason: told = row.reason } = steps.at(-1) ?? {};
+      const reason = whyOf({ ...row, state, reason: told }, now);
+      waits.push({ id: row.id, state: state as WithdrawalState, reason, told, txId: now.txId });
     }
+    await commitMoves(trx, { moves, postings: [], at });
+    await writeWaits(trx, waits, at);
     return moves.length;
   });
 }
@@ -81,7 +102,8 @@ function movesTowards(row: Spending, now: SpendProgress): Move[] {
   });
 }
 
-function reasonOf(state: WithdrawalState): string {
+function reasonOf(state: string): string {
+  if (state === 'batched') return 'PLANNED';
   if (state === 'signing') return 'SIGNERS_ASKED';
   return state === 'broadcast' ? 'SIGNED' : 'MINED';
 }
@@ -94,24 +116,35 @@ async function settle(deps: SpendDeps, { spend, outcomes }: EndedSpend): Promise
   return deps.effects.commit('withdrawal.settle', async (trx) => {
     const rows = await lockSpending(trx, spend.id);
     if (rows.length === 0) return 0;
-    const now = (await progressOf(trx, [spend.id])).get(spend.id);
-    assert.ok(now, 'a spend that ended is there');
-    const atEnd: SpendProgress = { ...now, state: 'broadcast', height: now.height ?? 0 };
+    const progress = await progressOf(trx, [spend.id]);
     const moves: Move[] = [];
     const postings: Posting[] = [];
     for (const row of rows) {
-      const paid = outcomes.get(row.order_number) === 'paid';
-      const step = { id: row.id, actor: 'chain', evidence: evidenceOf(now), txId: now.txId };
-      const from = 'confirming' as const;
-      moves.push(...movesTowards(row, atEnd));
-      if (paid) moves.push({ ...step, from, to: 'settled', reason: 'IRREVERSIBLE' });
-      else moves.push({ ...step, from, to: 'failed', reason: 'PAYOUT_FAILED' });
-      postings.push(paid ? settleOf(row) : voidHold({ withdrawal: row.id }));
+      const outcome = outcomes.get(row.order_number);
+      const now = nowOf(progress, row);
+      assert.ok(now && outcome, 'a spend that ended says what became of its orders');
+      moves.push(...lastMoves(row, now, outcome));
+      postings.push(outcome === 'paid' ? settleOf(row) : voidHold({ withdrawal: row.id }));
     }
     postings.push(...costOf(deps.config, spend));
     await commitMoves(trx, { moves, postings, at: deps.now() });
     return rows.length;
   });
+}
+
+function lastMoves(row: WithdrawalRow, now: SpendProgress, outcome: OrderOutcome): Move[] {
+  const step = { id: row.id, actor: 'chain' };
+  if (outcome === 'expired') {
+    const from = row.state as WithdrawalState;
+    return [{ ...step, from, to: 'failed', reason: 'ORDER_EXPIRED', evidence: {}, txId: null }];
+  }
+  const atEnd: SpendProgress = { ...now, state: 'broadcast', height: now.height ?? 0 };
+  const end = { ...step, from: 'confirming', evidence: evidenceOf(now), txId: now.txId } as const;
+  const last: Move =
+    outcome === 'paid'
+      ? { ...end, to: 'settled', reason: 'IRREVERSIBLE' }
+      : { ...end, to: 'failed', reason: 'PAYOUT_FAILED' };
+  return [...movesTowards(row, atEnd), last];
 }
 
 function settleOf({ id, network, units, fee_units: fee }: WithdrawalRow): Posting {

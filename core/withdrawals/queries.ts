@@ -54,8 +54,9 @@ export async function listWithdrawals(
 }
 
 function heightOf(timeline: readonly WithdrawalStepRow[]): number | null {
-  const last = timeline.findLast((step) =>
-    ['confirming', 'settled', 'broadcast', 'failed'].includes(step.to_state),
+  const last = timeline.findLast(
+    ({ from_state: from, to_state: to }) =>
+      from !== to && ['confirming', 'settled', 'broadcast', 'failed'].includes(to),
   );
   const height = (last?.evidence as { height?: unknown } | undefined)?.height;
   return typeof height === 'number' ? height : null;

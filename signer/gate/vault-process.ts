@@ -66,7 +66,8 @@ export async function startVaultProcess(options: VaultProcessOptions): Promise<V
     lastId += 1;
     child.stdin?.write(`${JSON.stringify({ id: lastId, call, body })}\n`);
     const { id, answer } = JSON.parse(await nextLine()) as { id: unknown; answer: unknown };
-    if (id === lastId) return answer;
+    // 0: of a frame whose id the vault did not read, as of one that is too large. It is asked one at a time.
+    if (id === lastId || id === 0) return answer;
     child.kill('SIGKILL');
     throw new GateError('VAULT_GONE', 'the vault answered another request');
   };

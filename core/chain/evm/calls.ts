@@ -48,6 +48,22 @@ export async function enqueueCall(trx: DatabaseTransaction, call: NewCall, at: D
   return row.id;
 }
 
+/**
+ * Takes back a call that has no nonce yet, in the caller's transaction: its key is free again. False, and nothing
+ * changed, when the lane was faster: then it may be mined.
+ */
+export async function dropQueuedCall(
+  trx: DatabaseTransaction,
+  network: string,
+  key: string,
+): Promise<boolean> {
+  const rows = await executorOf(trx).query(
+    `delete from evm_call where network = $1 and key = $2 and state = 'queued' returning id`,
+    [network, key],
+  );
+  return rows.length > 0;
+}
+
 function refuseUnsendable({ key, target, gasLimit }: NewCall, data: Buffer): void {
   if (!isAddress(target, { strict: false })) {
     throw new RelayError('CALL_TARGET_INVALID', `${key}: ${target} is no address`);

@@ -7,7 +7,7 @@ import { evmRpc, type EvmRpc } from './rpc.ts';
 import { evmSource, type EvmBlock } from './source.ts';
 
 export { parseEvmAddress, type EvmAddressRefusal, type ParsedEvmAddress } from './address.ts';
-export { callOutcome, enqueueCall, type CallOutcome, type NewCall } from './calls.ts';
+export { callOutcome, dropQueuedCall, enqueueCall, type CallOutcome, type NewCall } from './calls.ts';
 export { depositAddresses, depositSalt, deriveDepositAddress, type DepositFactoryCode } from './derive.ts';
 export { feeMarketOf, type FeeMarket } from './fees.ts';
 export { deliveriesOf, payoutsOf, type DeliveryRow, type PayoutRow } from './outcomes.ts';
@@ -35,9 +35,11 @@ export {
   type RelayLane,
   type RelayNetwork,
   type RelayStep,
-  type RelayWait,
 } from './relay.ts';
+export { relayWaits, type RelayWait, type RelayWaiting } from './relay-wait.ts';
 export { relayerOf, type Relayer } from './relayer.ts';
+export { tokenMoves } from './token-probe.ts';
+export { payability, type SignedOrders } from './unpayable.ts';
 export { evmRpc, type EvmRpc, type EvmRpcOptions } from './rpc.ts';
 export {
   balancesAt,

@@ -22,6 +22,7 @@ import {
   type Lane,
   type OpenCall,
 } from './relay-store.ts';
+import { noteRelayWait, type RelayWait } from './relay-wait.ts';
 import type { Relayer } from './relayer.ts';
 import type { EvmRpc } from './rpc.ts';
 
@@ -44,13 +45,6 @@ export interface RelayLane {
   readonly now: () => Date;
   readonly effects: RelayEffects;
 }
-
-/** Why calls wait. */
-export type RelayWait =
-  /** The network asks for more than feePerGasMaxGwei, or a replacement would. */
-  | 'FEE_ABOVE_MAX'
-  /** The relayer's balance does not cover the gas of the next call. */
-  | 'FUNDS_LOW';
 
 export interface RelayStep {
   /** Calls whose outcome is irreversible since this step. */
@@ -102,6 +96,7 @@ export async function runRelayLane(deps: RelayLane): Promise<RelayStep> {
     if (!sighting.known) await send(deps, sighting.last, step);
   }
   await sendQueued(deps, { lane, market, step, room: IN_FLIGHT_MAX - open.length, minedNonces });
+  await noteRelayWait(deps, lane, step.wait);
   return step;
 }
 

@@ -2,12 +2,28 @@ import { z } from 'zod';
 import { formatAmount } from '../../../lib/money/money.ts';
 import { confirmationsOf, tipOf } from '../../chain/chain.ts';
 import { depthFor } from '../../config/config.ts';
-import { depositById, depositStates, listDeposits, type DepositRow } from '../../deposits/deposits.ts';
+import {
+  depositById,
+  depositStates,
+  listDeposits,
+  writeOffDeposit,
+  type DepositRow,
+  type WriteOffRefusal,
+} from '../../deposits/deposits.ts';
 import { decodeCursor, pageFrom } from '../cursors.ts';
 import type { HttpDeps } from '../deps.ts';
 import { assetBy, listingBy, networkBy } from '../lookups.ts';
-import { Problem } from '../problems.ts';
-import { assetField, deposit, idField, idPath, networkField, pageOf, pageQuery } from '../schemas.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
+import {
+  assetField,
+  deposit,
+  idField,
+  idPath,
+  networkField,
+  opaqueText,
+  pageOf,
+  pageQuery,
+} from '../schemas.ts';
 import type { Server } from '../server.ts';
 
 /** Deposits, as the chains bring them. */
@@ -64,22 +80,61 @@ export function depositRoutes(app: Server, deps: HttpDeps): void {
         response: { 200: deposit },
       },
     },
+    async (request) => detailOf(deps, request.params.id),
+  );
+  writeOffRoute(app, deps);
+}
+
+function writeOffRoute(app: Server, deps: HttpDeps): void {
+  app.post(
+    '/v1/deposits/:id/write-off',
+    {
+      config: {
+        problems: ['NOT_FOUND', 'DEPOSIT_NOT_ORPHANED', 'DEPOSIT_NEVER_CREDITED', 'DEPOSIT_FINAL'],
+        idempotent: 'natural',
+      },
+      schema: {
+        operationId: 'writeOffDeposit',
+        tags: ['deposits'],
+        summary: 'Give an orphaned deposit up: the house pays for what reached other hands',
+        params: idPath,
+        body: z
+          .strictObject({
+            reason: opaqueText(500).min(1).describe('Why, in your words; stands in the event'),
+          })
+          .meta({ examples: [{ reason: 'Its coins were spent elsewhere, 6 blocks deep' }] }),
+        response: { 200: deposit },
+      },
+    },
     async (request) => {
-      const found = await depositById(deps.db, request.params.id);
-      if (!found) throw new Problem('NOT_FOUND', `No deposit ${request.params.id}`);
-      return {
-        ...renderDeposit(deps, found.row, await tipHeights(deps)),
-        timeline: found.timeline.map((step) => ({
-          at: step.at.toISOString(),
-          from: step.from_state,
-          to: step.to_state,
-          actor: 'chain',
-          reason_code: step.reason,
-          evidence: step.evidence as Record<string, unknown>,
-        })),
-      };
+      const { id } = request.params;
+      const result = await deps.db
+        .transaction()
+        .execute((trx) => writeOffDeposit(trx, { deposit: id, why: request.body.reason, at: deps.now() }));
+      if (!result.ok) throw new Problem(codeOf(result.reason));
+      return detailOf(deps, id);
     },
   );
+}
+
+function codeOf(reason: WriteOffRefusal): ProblemCode {
+  return reason === 'UNKNOWN_DEPOSIT' ? 'NOT_FOUND' : reason;
+}
+
+async function detailOf(deps: HttpDeps, id: string) {
+  const found = await depositById(deps.db, id);
+  if (!found) throw new Problem('NOT_FOUND', `No deposit ${id}`);
+  return {
+    ...renderDeposit(deps, found.row, await tipHeights(deps)),
+    timeline: found.timeline.map((step) => ({
+      at: step.at.toISOString(),
+      from: step.from_state,
+      to: step.to_state,
+      actor: 'chain',
+      reason_code: step.reason,
+      evidence: step.evidence as Record<string, unknown>,
+    })),
+  };
 }
 
 async function tipHeights(deps: HttpDeps): Promise<Map<string, number>> {
@@ -113,6 +168,7 @@ function renderDeposit(deps: HttpDeps, row: DepositRow, heights: Map<string, num
     confirmations_safe: depth.safe,
     confirmations_irreversible: depth.irreversible,
     late: row.late,
+    written_off: row.written_off,
     seen_at: row.seen_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { sql } from 'kysely';
 import { tipOf } from '../../chain/chain.ts';
+import { relayWaits } from '../../chain/evm/evm.ts';
 import { haltsOf } from '../../controls/controls.ts';
 import type { HttpDeps } from '../deps.ts';
 import { renderMetrics, type RequestMetrics } from '../metrics.ts';
@@ -8,6 +9,8 @@ import type { Server } from '../server.ts';
 
 /** A watcher that has not moved its tip for this long is not following its chain. */
 const TIP_STALE_MS = 3_600_000;
+
+const RELAYER = 'relayer ';
 
 const check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
 const readiness = z.object({ ready: z.boolean(), checks: z.array(check) });
@@ -40,7 +43,8 @@ export function healthRoutes(app: Server, deps: HttpDeps, requests: RequestMetri
     },
     async (_request, reply) => {
       const checks = await readinessChecks(deps);
-      const ready = checks.every((entry) => entry.ok);
+      // A relayer that waits holds up payments, not this API.
+      const ready = checks.every((entry) => entry.ok || entry.name.startsWith(RELAYER));
       return reply.code(ready ? 200 : 503).send({ ready, checks });
     },
   );
@@ -52,7 +56,11 @@ export function healthRoutes(app: Server, deps: HttpDeps, requests: RequestMetri
 async function readinessChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]> {
   try {
     await sql`select 1`.execute(deps.db);
-    return [{ name: 'database', ok: true, detail: 'answers' }, ...(await chainChecks(deps))];
+    return [
+      { name: 'database', ok: true, detail: 'answers' },
+      ...(await chainChecks(deps)),
+      ...(await relayerChecks(deps)),
+    ];
   } catch {
     return [{ name: 'database', ok: false, detail: 'does not answer' }];
   }
@@ -76,4 +84,16 @@ async function chainChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]> {
       };
     }),
   );
+}
+
+async function relayerChecks(deps: HttpDeps): Promise<z.infer<typeof check>[]> {
+  const waits = await relayWaits(deps.db);
+  const networks = deps.config.networks.filter(({ kind }) => kind === 'evm');
+  return networks.map(({ id }) => {
+    const wait = waits.find(({ network }) => network === id);
+    const detail = wait
+      ? `waits: ${wait.reason}, ${wait.relayer}, since ${wait.since.toISOString()}`
+      : 'nothing waits';
+    return { name: `${RELAYER}${id}`, ok: wait === undefined, detail };
+  });
 }
