@@ -26,7 +26,9 @@ import {
   manifestOf,
   orderJson,
   payment,
+  policyOf,
   signedManifest,
+  signedPolicy,
 } from '../test/quorum.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-gate-'));
@@ -181,8 +183,10 @@ test('a key is made, a manifest pinned, orders signed; the wire is what the prot
     ).ok,
     true,
   );
+  const policy = await ask(running, '/v1/policy', { body: signedPolicy(policyOf(manifest)), as: operator });
+  assert.equal((policy.body as { ok: boolean }).ok, true);
   const status = parseStatusAnswer((await ask(running, '/v1/status')).body);
-  assert.ok(status.ok && status.value.ok && status.value.ready && status.value.journal.sequence === '2');
+  assert.ok(status.ok && status.value.ok && status.value.ready && status.value.journal.sequence === '3');
   const answers = await Promise.all(
     [1, 2, 3, 4].map(async () => ask(running, '/v1/sign', { body: current(evmRequest()) })),
   );

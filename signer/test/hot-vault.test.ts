@@ -16,7 +16,9 @@ import {
   manifestOf,
   orderJson,
   signed,
+  policyOf,
   signedManifest,
+  signedPolicy,
 } from './quorum.ts';
 
 const quorum = makeQuorum({ pin: false });
@@ -42,7 +44,10 @@ test('a batch of ether is paid by two signatures, by each pair, and never again'
     caps: [{ token: zeroAddress, capUnits: 10n ** 18n }],
   });
   const manifest = manifestOf(identities, 2, vault);
-  for (const one of vaults) assert.ok(call(one, 'manifest', signedManifest(manifest)).ok);
+  for (const one of vaults) {
+    assert.ok(call(one, 'manifest', signedManifest(manifest)).ok);
+    assert.ok(call(one, 'policy', signedPolicy(policyOf(manifest))).ok);
+  }
   await node.rpc('anvil_setBalance', vault, '0xde0b6b3a7640000');
   const { timestamp } = await client.getBlock();
   clock.nowMs = Number(timestamp) * 1000;
