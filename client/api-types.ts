@@ -636,7 +636,10 @@ export interface operations {
     findCustomer: {
         parameters: {
             query: {
-                /** @description Your own id, unique for ever */
+                /**
+                 * @description Your own id, unique for ever
+                 * @example alice
+                 */
                 external_id: string;
             };
             header?: never;
@@ -645,12 +648,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *           "external_id": "alice",
+                     *           "created_at": "2026-11-23T09:00:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Customer"][];
                     };
@@ -662,6 +676,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -674,6 +700,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -686,6 +724,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -698,6 +748,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -727,21 +789,35 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "alice",
+                     *       "created_at": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Customer"];
                 };
             };
-            /** @description Default Response */
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "alice",
+                     *       "created_at": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Customer"];
                 };
             };
@@ -751,6 +827,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -763,6 +851,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -775,6 +875,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/customers",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -787,6 +899,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/customers",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -799,6 +923,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -811,6 +947,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -824,18 +972,26 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "alice",
+                     *       "created_at": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Customer"];
                 };
             };
@@ -845,6 +1001,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -857,6 +1025,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -869,6 +1049,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -881,6 +1073,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -893,6 +1097,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -911,18 +1127,42 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @example cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "addr_0198b7a901e27c4f8d6e5f708192a3b4",
+                     *           "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *           "network": "bitcoin",
+                     *           "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *           "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *           "account_id": "bip122:000000000019d6689c085ae165831e93:bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *           "assets": [
+                     *             "BTC"
+                     *           ],
+                     *           "asset_ids": [
+                     *             "bip122:000000000019d6689c085ae165831e93/slip44:0"
+                     *           ],
+                     *           "status": "active",
+                     *           "valid_from": "2026-11-23T09:01:00.000Z",
+                     *           "replaced_by": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["DepositAddress"][];
                     };
@@ -934,6 +1174,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -946,6 +1198,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -958,6 +1222,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -974,6 +1250,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
@@ -986,6 +1274,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -998,6 +1298,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1011,6 +1323,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b */
                 id: string;
             };
             cookie?: never;
@@ -1037,12 +1350,31 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "addr_0198b7a901e27c4f8d6e5f708192a3b4",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "network": "bitcoin",
+                     *       "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *       "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *       "account_id": "bip122:000000000019d6689c085ae165831e93:bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *       "assets": [
+                     *         "BTC"
+                     *       ],
+                     *       "asset_ids": [
+                     *         "bip122:000000000019d6689c085ae165831e93/slip44:0"
+                     *       ],
+                     *       "status": "active",
+                     *       "valid_from": "2026-11-23T09:01:00.000Z",
+                     *       "replaced_by": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["DepositAddress"];
                 };
             };
@@ -1052,6 +1384,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -1064,6 +1408,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1076,6 +1432,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -1088,6 +1456,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -1100,6 +1480,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -1116,6 +1508,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
@@ -1128,6 +1532,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1140,6 +1556,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1153,18 +1581,34 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "asset": "BTC",
+                     *           "total": "0.75000000",
+                     *           "final": "0.50000000",
+                     *           "provisional": "0.25000000",
+                     *           "held": "0.10000000",
+                     *           "available": "0.65000000",
+                     *           "withdrawable": "0.40000000"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Balance"][];
                     };
@@ -1176,6 +1620,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -1188,6 +1644,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1200,6 +1668,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -1212,6 +1692,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1224,6 +1716,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1252,12 +1756,43 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *           "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *           "asset": "BTC",
+                     *           "asset_id": "bip122:000000000019d6689c085ae165831e93/slip44:0",
+                     *           "network": "bitcoin",
+                     *           "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *           "amount": "0.25000000",
+                     *           "amount_base": "25000000",
+                     *           "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *           "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *           "position": "0",
+                     *           "status": "safe",
+                     *           "confirmations": 2,
+                     *           "confirmations_safe": 2,
+                     *           "confirmations_irreversible": 6,
+                     *           "late": false,
+                     *           "written_off": false,
+                     *           "seen_at": "2026-11-23T09:02:00.000Z",
+                     *           "updated_at": "2026-11-23T09:14:00.000Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next_cursor": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Deposit"][];
                         page: {
@@ -1277,6 +1812,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/deposits",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID" | "CURSOR_INVALID";
@@ -1289,6 +1836,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/deposits",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1305,6 +1864,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/deposits",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
@@ -1317,6 +1888,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/deposits",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1329,6 +1912,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/deposits",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1342,18 +1937,68 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example dep_0198b7aa10f37b2c9d8e7f6051423344 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "asset": "BTC",
+                     *       "asset_id": "bip122:000000000019d6689c085ae165831e93/slip44:0",
+                     *       "network": "bitcoin",
+                     *       "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *       "amount": "0.25000000",
+                     *       "amount_base": "25000000",
+                     *       "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *       "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *       "position": "0",
+                     *       "status": "safe",
+                     *       "confirmations": 2,
+                     *       "confirmations_safe": 2,
+                     *       "confirmations_irreversible": 6,
+                     *       "late": false,
+                     *       "written_off": false,
+                     *       "seen_at": "2026-11-23T09:02:00.000Z",
+                     *       "updated_at": "2026-11-23T09:14:00.000Z",
+                     *       "timeline": [
+                     *         {
+                     *           "at": "2026-11-23T09:02:00.000Z",
+                     *           "from": null,
+                     *           "to": "seen",
+                     *           "actor": "chain",
+                     *           "reason_code": "SEEN_IN_MEMPOOL",
+                     *           "evidence": {
+                     *             "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *             "block_hash": null,
+                     *             "height": null
+                     *           }
+                     *         },
+                     *         {
+                     *           "at": "2026-11-23T09:14:00.000Z",
+                     *           "from": "seen",
+                     *           "to": "safe",
+                     *           "actor": "chain",
+                     *           "reason_code": "DEPTH_SAFE",
+                     *           "evidence": {
+                     *             "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *             "height": 900001,
+                     *             "confirmations": 2
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Deposit"];
                 };
             };
@@ -1363,6 +2008,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -1375,6 +2032,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1387,6 +2056,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_FOUND",
+                     *       "title": "There is no such thing here",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing here",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "code": "NOT_FOUND",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_FOUND";
@@ -1399,6 +2080,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1411,6 +2104,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1424,6 +2129,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example dep_0198b7aa10f37b2c9d8e7f6051423344 */
                 id: string;
             };
             cookie?: never;
@@ -1442,12 +2148,72 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "asset": "BTC",
+                     *       "asset_id": "bip122:000000000019d6689c085ae165831e93/slip44:0",
+                     *       "network": "bitcoin",
+                     *       "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *       "amount": "0.25000000",
+                     *       "amount_base": "25000000",
+                     *       "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *       "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *       "position": "0",
+                     *       "status": "orphaned",
+                     *       "confirmations": 0,
+                     *       "confirmations_safe": 2,
+                     *       "confirmations_irreversible": 6,
+                     *       "late": false,
+                     *       "written_off": true,
+                     *       "seen_at": "2026-11-23T09:02:00.000Z",
+                     *       "updated_at": "2026-11-23T09:14:00.000Z",
+                     *       "timeline": [
+                     *         {
+                     *           "at": "2026-11-23T09:02:00.000Z",
+                     *           "from": null,
+                     *           "to": "seen",
+                     *           "actor": "chain",
+                     *           "reason_code": "SEEN_IN_MEMPOOL",
+                     *           "evidence": {
+                     *             "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *             "block_hash": null,
+                     *             "height": null
+                     *           }
+                     *         },
+                     *         {
+                     *           "at": "2026-11-23T09:14:00.000Z",
+                     *           "from": "seen",
+                     *           "to": "safe",
+                     *           "actor": "chain",
+                     *           "reason_code": "DEPTH_SAFE",
+                     *           "evidence": {
+                     *             "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *             "height": 900001,
+                     *             "confirmations": 2
+                     *           }
+                     *         },
+                     *         {
+                     *           "at": "2026-11-23T09:30:00.000Z",
+                     *           "from": "safe",
+                     *           "to": "orphaned",
+                     *           "actor": "chain",
+                     *           "reason_code": "BLOCK_ORPHANED",
+                     *           "evidence": {
+                     *             "tx_id": "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
+                     *             "height": 900001
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Deposit"];
                 };
             };
@@ -1457,6 +2223,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -1469,6 +2247,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1481,6 +2271,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_FOUND",
+                     *       "title": "There is no such thing here",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing here",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "NOT_FOUND",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_FOUND";
@@ -1499,6 +2301,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#DEPOSIT_NOT_ORPHANED",
+                     *       "title": "Only a deposit whose block is gone can be written off",
+                     *       "status": 409,
+                     *       "detail": "Only a deposit whose block is gone can be written off",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "DEPOSIT_NOT_ORPHANED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "DEPOSIT_NOT_ORPHANED" | "DEPOSIT_NEVER_CREDITED" | "DEPOSIT_FINAL";
@@ -1511,6 +2325,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -1523,6 +2349,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -1535,6 +2373,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1547,6 +2397,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1570,12 +2432,38 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "str_0198b7ab21047a1d8c9b0a1f2e3d4c5b",
+                     *           "network": "bitcoin",
+                     *           "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *           "tx_id": "b1fea52486ce0c62bb442b530a3f0132b826c74e473d1f2c220bfa78111c5082",
+                     *           "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *           "contract": null,
+                     *           "amount_base": "500",
+                     *           "asset": "BTC",
+                     *           "reason_code": "BELOW_MINIMUM",
+                     *           "status": "recorded",
+                     *           "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *           "resolved_to": null,
+                     *           "remedy": "Credited by itself once the small payments of this customer and asset reach the minimum together; it can be resolved by hand before.",
+                     *           "seen_at": "2026-11-23T09:03:00.000Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next_cursor": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Stray"][];
                         page: {
@@ -1595,6 +2483,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/strays",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID" | "CURSOR_INVALID";
@@ -1607,6 +2507,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/strays",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1619,6 +2531,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/strays",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK";
@@ -1631,6 +2555,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/strays",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1643,6 +2579,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/strays",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1656,12 +2604,18 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example str_0198b7ab21047a1d8c9b0a1f2e3d4c5b */
                 id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "to": "house"
+                 *     }
+                 */
                 "application/json": {
                     /** @description "house", or the id of a customer */
                     to: string;
@@ -1669,12 +2623,30 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "str_0198b7ab21047a1d8c9b0a1f2e3d4c5b",
+                     *       "network": "bitcoin",
+                     *       "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *       "tx_id": "b1fea52486ce0c62bb442b530a3f0132b826c74e473d1f2c220bfa78111c5082",
+                     *       "address": "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+                     *       "contract": null,
+                     *       "amount_base": "500",
+                     *       "asset": "BTC",
+                     *       "reason_code": "BELOW_MINIMUM",
+                     *       "status": "resolved",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "resolved_to": "house",
+                     *       "remedy": "Nothing is left to do: it was resolved.",
+                     *       "seen_at": "2026-11-23T09:03:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Stray"];
                 };
             };
@@ -1684,6 +2656,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -1696,6 +2680,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1712,6 +2708,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_FOUND",
+                     *       "title": "There is no such thing here",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing here",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "NOT_FOUND",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_FOUND" | "UNKNOWN_CUSTOMER";
@@ -1728,6 +2736,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#STRAY_NOT_RECORDED",
+                     *       "title": "Only a recorded stray of a supported asset can be resolved",
+                     *       "status": 409,
+                     *       "detail": "Only a recorded stray of a supported asset can be resolved",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "STRAY_NOT_RECORDED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "STRAY_NOT_RECORDED" | "STRAY_ALREADY_RESOLVED";
@@ -1740,6 +2760,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -1752,6 +2784,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -1764,6 +2808,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1776,6 +2832,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1816,12 +2884,36 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "quo_0198b7ac0104782d9e8f7a6b5c4d3e2f",
+                     *       "amount": "0.250000000000000000",
+                     *       "amount_base": "250000000000000000",
+                     *       "fee": "0.001000000000000000",
+                     *       "fee_base": "1000000000000000",
+                     *       "total_debit": "0.251000000000000000",
+                     *       "expires_at": "2026-11-23T09:29:00.000Z",
+                     *       "order": {
+                     *         "kind": "customer",
+                     *         "orderNumber": "1024",
+                     *         "customer": "0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *         "credentialSetHash": "0000000000000000000000000000000000000000000000000000000000000000",
+                     *         "epoch": 1,
+                     *         "asset": "eip155:1/slip44:60",
+                     *         "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *         "amount": "250000000000000000",
+                     *         "maxFee": "1000000000000000",
+                     *         "expiry": "1796000000"
+                     *       },
+                     *       "digest": "5d41402abc4b2a76b9719d911017c592ae2e6f0b3c1d4e5f60718293a4b5c6d7"
+                     *     }
+                     */
                     "application/json": {
                         /** @description Pass it as quote_id to ask for exactly this order */
                         id: string;
@@ -1848,6 +2940,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -1860,6 +2964,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -1872,6 +2988,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -1884,6 +3012,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -1896,6 +3036,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -1938,6 +3090,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION";
@@ -1950,6 +3114,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -1962,6 +3138,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -1991,12 +3179,56 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *           "order_number": "1024",
+                     *           "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *           "external_id": "withdrawal-1",
+                     *           "asset": "ETH",
+                     *           "asset_id": "eip155:1/slip44:60",
+                     *           "network": "ethereum",
+                     *           "network_id": "eip155:1",
+                     *           "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *           "amount": "0.250000000000000000",
+                     *           "amount_base": "250000000000000000",
+                     *           "fee": "0.001000000000000000",
+                     *           "fee_base": "1000000000000000",
+                     *           "status": "requested",
+                     *           "reason_code": "",
+                     *           "tx_id": null,
+                     *           "confirmations": null,
+                     *           "order": {
+                     *             "kind": "customer",
+                     *             "orderNumber": "1024",
+                     *             "customer": "0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *             "credentialSetHash": "0000000000000000000000000000000000000000000000000000000000000000",
+                     *             "epoch": 1,
+                     *             "asset": "eip155:1/slip44:60",
+                     *             "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *             "amount": "250000000000000000",
+                     *             "maxFee": "1000000000000000",
+                     *             "expiry": "1796000000"
+                     *           },
+                     *           "digest": "5d41402abc4b2a76b9719d911017c592ae2e6f0b3c1d4e5f60718293a4b5c6d7",
+                     *           "created_at": "2026-11-23T09:20:00.000Z",
+                     *           "updated_at": "2026-11-23T09:20:00.000Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next_cursor": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Withdrawal"][];
                         page: {
@@ -2016,6 +3248,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID" | "CURSOR_INVALID";
@@ -2028,6 +3272,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2044,6 +3300,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK" | "UNKNOWN_ASSET";
@@ -2056,6 +3324,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2068,6 +3348,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2080,6 +3372,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @example b7c9f0d2-withdrawal-1 */
                 "idempotency-key": string;
             };
             path?: never;
@@ -2120,21 +3413,117 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "order_number": "1024",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "withdrawal-1",
+                     *       "asset": "ETH",
+                     *       "asset_id": "eip155:1/slip44:60",
+                     *       "network": "ethereum",
+                     *       "network_id": "eip155:1",
+                     *       "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *       "amount": "0.250000000000000000",
+                     *       "amount_base": "250000000000000000",
+                     *       "fee": "0.001000000000000000",
+                     *       "fee_base": "1000000000000000",
+                     *       "status": "requested",
+                     *       "reason_code": "",
+                     *       "tx_id": null,
+                     *       "confirmations": null,
+                     *       "order": {
+                     *         "kind": "customer",
+                     *         "orderNumber": "1024",
+                     *         "customer": "0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *         "credentialSetHash": "0000000000000000000000000000000000000000000000000000000000000000",
+                     *         "epoch": 1,
+                     *         "asset": "eip155:1/slip44:60",
+                     *         "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *         "amount": "250000000000000000",
+                     *         "maxFee": "1000000000000000",
+                     *         "expiry": "1796000000"
+                     *       },
+                     *       "digest": "5d41402abc4b2a76b9719d911017c592ae2e6f0b3c1d4e5f60718293a4b5c6d7",
+                     *       "created_at": "2026-11-23T09:20:00.000Z",
+                     *       "updated_at": "2026-11-23T09:20:00.000Z",
+                     *       "timeline": [
+                     *         {
+                     *           "at": "2026-11-23T09:20:00.000Z",
+                     *           "from": null,
+                     *           "to": "requested",
+                     *           "actor": "customer",
+                     *           "reason_code": "ASKED",
+                     *           "evidence": {
+                     *             "order_number": "1024"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Withdrawal"];
                 };
             };
-            /** @description Default Response */
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "order_number": "1024",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "withdrawal-1",
+                     *       "asset": "ETH",
+                     *       "asset_id": "eip155:1/slip44:60",
+                     *       "network": "ethereum",
+                     *       "network_id": "eip155:1",
+                     *       "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *       "amount": "0.250000000000000000",
+                     *       "amount_base": "250000000000000000",
+                     *       "fee": "0.001000000000000000",
+                     *       "fee_base": "1000000000000000",
+                     *       "status": "requested",
+                     *       "reason_code": "",
+                     *       "tx_id": null,
+                     *       "confirmations": null,
+                     *       "order": {
+                     *         "kind": "customer",
+                     *         "orderNumber": "1024",
+                     *         "customer": "0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *         "credentialSetHash": "0000000000000000000000000000000000000000000000000000000000000000",
+                     *         "epoch": 1,
+                     *         "asset": "eip155:1/slip44:60",
+                     *         "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *         "amount": "250000000000000000",
+                     *         "maxFee": "1000000000000000",
+                     *         "expiry": "1796000000"
+                     *       },
+                     *       "digest": "5d41402abc4b2a76b9719d911017c592ae2e6f0b3c1d4e5f60718293a4b5c6d7",
+                     *       "created_at": "2026-11-23T09:20:00.000Z",
+                     *       "updated_at": "2026-11-23T09:20:00.000Z",
+                     *       "timeline": [
+                     *         {
+                     *           "at": "2026-11-23T09:20:00.000Z",
+                     *           "from": null,
+                     *           "to": "requested",
+                     *           "actor": "customer",
+                     *           "reason_code": "ASKED",
+                     *           "evidence": {
+                     *             "order_number": "1024"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Withdrawal"];
                 };
             };
@@ -2148,6 +3537,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID" | "IDEMPOTENCY_KEY_MISSING";
@@ -2160,6 +3561,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2172,6 +3585,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -2190,6 +3615,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#IDEMPOTENCY_KEY_IN_FLIGHT",
+                     *       "title": "The first request with this Idempotency-Key is still running",
+                     *       "status": 409,
+                     *       "detail": "The first request with this Idempotency-Key is still running",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "IDEMPOTENCY_KEY_IN_FLIGHT",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "IDEMPOTENCY_KEY_IN_FLIGHT" | "EXTERNAL_ID_REUSED" | "QUOTE_USED";
@@ -2202,6 +3639,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -2214,6 +3663,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -2266,6 +3727,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#IDEMPOTENCY_KEY_REUSED",
+                     *       "title": "This Idempotency-Key was used with another request",
+                     *       "status": 422,
+                     *       "detail": "This Idempotency-Key was used with another request",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "IDEMPOTENCY_KEY_REUSED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION" | "INSUFFICIENT_FUNDS" | "NOT_YET_FINAL" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH";
@@ -2278,6 +3751,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2290,6 +3775,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2303,18 +3800,67 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "order_number": "1024",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "withdrawal-1",
+                     *       "asset": "ETH",
+                     *       "asset_id": "eip155:1/slip44:60",
+                     *       "network": "ethereum",
+                     *       "network_id": "eip155:1",
+                     *       "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *       "amount": "0.250000000000000000",
+                     *       "amount_base": "250000000000000000",
+                     *       "fee": "0.001000000000000000",
+                     *       "fee_base": "1000000000000000",
+                     *       "status": "requested",
+                     *       "reason_code": "",
+                     *       "tx_id": null,
+                     *       "confirmations": null,
+                     *       "order": {
+                     *         "kind": "customer",
+                     *         "orderNumber": "1024",
+                     *         "customer": "0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *         "credentialSetHash": "0000000000000000000000000000000000000000000000000000000000000000",
+                     *         "epoch": 1,
+                     *         "asset": "eip155:1/slip44:60",
+                     *         "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *         "amount": "250000000000000000",
+                     *         "maxFee": "1000000000000000",
+                     *         "expiry": "1796000000"
+                     *       },
+                     *       "digest": "5d41402abc4b2a76b9719d911017c592ae2e6f0b3c1d4e5f60718293a4b5c6d7",
+                     *       "created_at": "2026-11-23T09:20:00.000Z",
+                     *       "updated_at": "2026-11-23T09:20:00.000Z",
+                     *       "timeline": [
+                     *         {
+                     *           "at": "2026-11-23T09:20:00.000Z",
+                     *           "from": null,
+                     *           "to": "requested",
+                     *           "actor": "customer",
+                     *           "reason_code": "ASKED",
+                     *           "evidence": {
+                     *             "order_number": "1024"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Withdrawal"];
                 };
             };
@@ -2324,6 +3870,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -2336,6 +3894,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2348,6 +3918,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_FOUND",
+                     *       "title": "There is no such thing here",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing here",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "code": "NOT_FOUND",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_FOUND";
@@ -2360,6 +3942,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2372,6 +3966,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2385,18 +3991,75 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @example wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "order_number": "1024",
+                     *       "customer_id": "cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "external_id": "withdrawal-1",
+                     *       "asset": "ETH",
+                     *       "asset_id": "eip155:1/slip44:60",
+                     *       "network": "ethereum",
+                     *       "network_id": "eip155:1",
+                     *       "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *       "amount": "0.250000000000000000",
+                     *       "amount_base": "250000000000000000",
+                     *       "fee": "0.001000000000000000",
+                     *       "fee_base": "1000000000000000",
+                     *       "status": "cancelled",
+                     *       "reason_code": "ASKED",
+                     *       "tx_id": null,
+                     *       "confirmations": null,
+                     *       "order": {
+                     *         "kind": "customer",
+                     *         "orderNumber": "1024",
+                     *         "customer": "0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *         "credentialSetHash": "0000000000000000000000000000000000000000000000000000000000000000",
+                     *         "epoch": 1,
+                     *         "asset": "eip155:1/slip44:60",
+                     *         "destination": "0x52908400098527886E0F7030069857D2E4169EE7",
+                     *         "amount": "250000000000000000",
+                     *         "maxFee": "1000000000000000",
+                     *         "expiry": "1796000000"
+                     *       },
+                     *       "digest": "5d41402abc4b2a76b9719d911017c592ae2e6f0b3c1d4e5f60718293a4b5c6d7",
+                     *       "created_at": "2026-11-23T09:20:00.000Z",
+                     *       "updated_at": "2026-11-23T09:20:00.000Z",
+                     *       "timeline": [
+                     *         {
+                     *           "at": "2026-11-23T09:20:00.000Z",
+                     *           "from": null,
+                     *           "to": "requested",
+                     *           "actor": "customer",
+                     *           "reason_code": "ASKED",
+                     *           "evidence": {
+                     *             "order_number": "1024"
+                     *           }
+                     *         },
+                     *         {
+                     *           "at": "2026-11-23T09:21:00.000Z",
+                     *           "from": "requested",
+                     *           "to": "cancelled",
+                     *           "actor": "api",
+                     *           "reason_code": "ASKED",
+                     *           "evidence": {}
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Withdrawal"];
                 };
             };
@@ -2406,6 +4069,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -2418,6 +4093,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2430,6 +4117,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_FOUND",
+                     *       "title": "There is no such thing here",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing here",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "NOT_FOUND",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_FOUND";
@@ -2442,6 +4141,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#TOO_LATE_TO_CANCEL",
+                     *       "title": "The signers were already asked: this withdrawal can no longer be cancelled",
+                     *       "status": 409,
+                     *       "detail": "The signers were already asked: this withdrawal can no longer be cancelled",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "TOO_LATE_TO_CANCEL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "TOO_LATE_TO_CANCEL";
@@ -2454,6 +4165,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2466,6 +4189,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2478,6 +4213,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @example b7c9f0d2-trade-1 */
                 "idempotency-key": string;
             };
             path?: never;
@@ -2526,12 +4262,24 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "external_id": "trade-1",
+                     *           "status": "applied",
+                     *           "code": null,
+                     *           "detail": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         data: {
                             external_id: string;
@@ -2554,6 +4302,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID" | "IDEMPOTENCY_KEY_MISSING";
@@ -2566,6 +4326,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2578,6 +4350,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_CUSTOMER";
@@ -2590,6 +4374,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#IDEMPOTENCY_KEY_IN_FLIGHT",
+                     *       "title": "The first request with this Idempotency-Key is still running",
+                     *       "status": 409,
+                     *       "detail": "The first request with this Idempotency-Key is still running",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "IDEMPOTENCY_KEY_IN_FLIGHT",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "IDEMPOTENCY_KEY_IN_FLIGHT";
@@ -2602,6 +4398,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "BODY_TOO_LARGE";
@@ -2614,6 +4422,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "MEDIA_TYPE_UNSUPPORTED";
@@ -2640,6 +4460,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#IDEMPOTENCY_KEY_REUSED",
+                     *       "title": "This Idempotency-Key was used with another request",
+                     *       "status": 422,
+                     *       "detail": "This Idempotency-Key was used with another request",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "IDEMPOTENCY_KEY_REUSED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_ASSET" | "SAME_CUSTOMER" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE";
@@ -2652,6 +4484,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2664,6 +4508,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2681,12 +4537,57 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "BTC",
+                     *           "name": "Bitcoin",
+                     *           "decimals": 8,
+                     *           "networks": [
+                     *             {
+                     *               "network": "bitcoin",
+                     *               "network_name": "Bitcoin",
+                     *               "network_id": "bip122:000000000019d6689c085ae165831e93",
+                     *               "asset_id": "bip122:000000000019d6689c085ae165831e93/slip44:0",
+                     *               "contract": null,
+                     *               "deposit_minimum": "0.00010000",
+                     *               "withdrawal_minimum": "0.00020000",
+                     *               "withdrawal_fee": "0.00005000",
+                     *               "confirmations": [
+                     *                 {
+                     *                   "from": "0.00000000",
+                     *                   "safe": 2,
+                     *                   "irreversible": 6
+                     *                 },
+                     *                 {
+                     *                   "from": "10.00000000",
+                     *                   "safe": 6,
+                     *                   "irreversible": 12
+                     *                 }
+                     *               ],
+                     *               "deposits": {
+                     *                 "state": "open",
+                     *                 "reason": "",
+                     *                 "since": null
+                     *               },
+                     *               "withdrawals": {
+                     *                 "state": "open",
+                     *                 "reason": "",
+                     *                 "since": null
+                     *               }
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Asset"][];
                     };
@@ -2698,6 +4599,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/assets",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -2710,6 +4623,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/assets",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2722,6 +4647,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/assets",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2734,6 +4671,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/assets",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2755,12 +4704,34 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "sequence": "121",
+                     *           "at": "2026-11-23T09:20:00.000Z",
+                     *           "type": "withdrawal.requested",
+                     *           "subject": "wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *           "data": {
+                     *             "from": null,
+                     *             "to": "requested",
+                     *             "reason": "ASKED",
+                     *             "order_number": "1024"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next_after": "121",
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Event"][];
                         page: {
@@ -2776,6 +4747,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/events",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -2788,6 +4771,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/events",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2800,6 +4795,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/events",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2812,6 +4819,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/events",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2833,12 +4852,40 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done, or found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example : connected
+                     *
+                     *     id: 121
+                     *     event: withdrawal.requested
+                     *     data: {"sequence":"121","at":"2026-11-23T09:20:00.000Z","type":"withdrawal.requested","subject":"wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a","data":{"from":null,"to":"requested","reason":"ASKED","order_number":"1024"}}
+                     */
+                    "text/event-stream": string;
+                };
+            };
             /** @description `REQUEST_INVALID`: The request does not have the shape that this route takes. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/events/stream",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -2851,6 +4898,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/events/stream",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2863,6 +4922,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/events/stream",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2879,6 +4950,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/events/stream",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY" | "TOO_MANY_STREAMS";
@@ -2896,12 +4979,24 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "network": "bitcoin",
+                     *           "code": "REORG_TOO_DEEP",
+                     *           "detail": "the chain forked 30 blocks below the tip; followed are at most 20",
+                     *           "since": "2026-11-23T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         data: components["schemas"]["Halt"][];
                     };
@@ -2913,6 +5008,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/halts",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -2925,6 +5032,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/halts",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -2937,6 +5056,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/halts",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -2949,6 +5080,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/halts",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -2962,19 +5105,28 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Network id such as "bitcoin", or its CAIP-2 id */
+                /**
+                 * @description Network id such as "bitcoin", or its CAIP-2 id
+                 * @example bitcoin
+                 */
                 network: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "network": "bitcoin",
+                     *       "cleared": true
+                     *     }
+                     */
                     "application/json": {
                         network: string;
                         /** @description False: it was not halted */
@@ -2988,6 +5140,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/halts/bitcoin/clear",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -3000,6 +5164,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/halts/bitcoin/clear",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -3012,6 +5188,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_NETWORK",
+                     *       "title": "There is no such network here",
+                     *       "status": 422,
+                     *       "detail": "There is no such network here",
+                     *       "instance": "/v1/halts/bitcoin/clear",
+                     *       "code": "UNKNOWN_NETWORK",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNKNOWN_NETWORK";
@@ -3024,6 +5212,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/halts/bitcoin/clear",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -3036,6 +5236,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/halts/bitcoin/clear",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -3056,12 +5268,38 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "balanced": true,
+                     *       "data": [
+                     *         {
+                     *           "asset": "BTC",
+                     *           "lines": [
+                     *             {
+                     *               "account": "customer",
+                     *               "network": null,
+                     *               "balance": "0.75000000",
+                     *               "balance_base": "75000000"
+                     *             },
+                     *             {
+                     *               "account": "hot",
+                     *               "network": "bitcoin",
+                     *               "balance": "-0.75000000",
+                     *               "balance_base": "-75000000"
+                     *             }
+                     *           ],
+                     *           "sum_base": "0"
+                     *         }
+                     *       ],
+                     *       "audit": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Books"];
                 };
             };
@@ -3071,6 +5309,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/books",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -3083,6 +5333,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/books",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
@@ -3095,6 +5357,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/books",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -3107,6 +5381,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/books",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -3124,12 +5410,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": {
                         /** @enum {string} */
                         status: "ok";
@@ -3142,6 +5433,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/livez",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -3154,6 +5457,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/livez",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
@@ -3166,6 +5481,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/livez",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
@@ -3183,12 +5510,29 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Done, or found */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ready": true,
+                     *       "checks": [
+                     *         {
+                     *           "name": "database",
+                     *           "ok": true,
+                     *           "detail": "answers"
+                     *         },
+                     *         {
+                     *           "name": "chain bitcoin",
+                     *           "ok": true,
+                     *           "detail": "height 900002, 41 s old"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         ready: boolean;
                         checks: {
@@ -3205,6 +5549,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/readyz",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "REQUEST_INVALID";
@@ -3217,18 +5573,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/readyz",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "INTERNAL";
                     };
                 };
             };
-            /** @description Default Response */
+            /** @description Not ready */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ready": false,
+                     *       "checks": [
+                     *         {
+                     *           "name": "database",
+                     *           "ok": true,
+                     *           "detail": "answers"
+                     *         },
+                     *         {
+                     *           "name": "chain bitcoin",
+                     *           "ok": false,
+                     *           "detail": "halted: REORG_TOO_DEEP"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         ready: boolean;
                         checks: {

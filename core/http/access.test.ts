@@ -89,7 +89,14 @@ test('health, metrics and documentation answer without a key', async () => {
   assert.deepEqual((await open('/livez')).body, { status: 'ok' });
   const page = await open('/docs/problems');
   for (const code of Object.keys(problemKinds)) assert.ok(page.body.includes(`id="${code}"`), code);
-  assert.equal((await open('/docs/')).status, 200);
+  const docs = await open('/docs/');
+  assert.equal(docs.status, 200);
+  assert.doesNotMatch(docs.body, /(src|href)="(https?:)?\/\//, 'nothing comes from outside');
+  for (const { headers } of [docs, page]) {
+    const policy = headers.get('content-security-policy') ?? '';
+    assert.match(policy, /default-src 'none'.*script-src 'self'.*connect-src 'self'/);
+    assert.doesNotMatch(policy, /https?:|\*/);
+  }
   const description = (await open('/openapi.json')).body;
   assert.equal(description.openapi, '3.1.0');
   const notReady = await open('/readyz');

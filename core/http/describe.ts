@@ -1,6 +1,7 @@
 import type { FastifySchema } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { problemKinds, type ProblemCode } from './problems.ts';
+import { operationExamples } from './examples.ts';
+import { Problem, problemDocument, problemKinds, type ProblemCode } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -44,7 +45,7 @@ export const describeRoute: Transform = (document) => {
   };
 };
 
-/** Named schemas, without the variants for input that nothing refers to. */
+/** Named schemas, without the variants for input that nothing refers to; and the examples of every operation. */
 export const describeSchemas: typeof jsonSchemaTransformObject = (document) => {
   const described = jsonSchemaTransformObject(document);
   if (!('components' in described) || described.components?.schemas === undefined) return described;
@@ -52,8 +53,49 @@ export const describeSchemas: typeof jsonSchemaTransformObject = (document) => {
   const whole = JSON.stringify(described);
   for (const name of Object.keys(schemas))
     if (!whole.includes(`"#/components/schemas/${name}"`)) delete schemas[name];
+  for (const [path, operations] of Object.entries(described.paths ?? {}))
+    for (const operation of Object.values(operations ?? {})) addExamples(path, operation as Operation);
   return described;
 };
+
+interface Operation {
+  readonly operationId?: string;
+  readonly parameters?: { readonly name: string; example?: string }[];
+  readonly responses?: Record<string, Answer>;
+}
+
+interface Answer {
+  description?: string;
+  content?: Record<string, { schema?: unknown; example?: unknown }>;
+}
+
+const plainly: Readonly<Record<string, string>> = { 200: 'Done, or found', 201: 'Made', 503: 'Not ready' };
+
+/** What a call and its answers look like, the refusals too. */
+function addExamples(path: string, operation: Operation): void {
+  const { parameters = {}, answer, badAnswer } = operationExamples[operation.operationId ?? ''] ?? {};
+  for (const parameter of operation.parameters ?? []) {
+    const example = parameters[parameter.name];
+    if (example !== undefined) parameter.example = example;
+  }
+  const instance = path.replaceAll(/\{([a-z]+)\}/g, (_, name: string) => parameters[name] ?? name);
+  const { responses = {} } = operation;
+  if (typeof answer === 'string')
+    responses['200'] = { content: { 'text/event-stream': { schema: { type: 'string' }, example: answer } } };
+  for (const [status, response] of Object.entries(responses)) {
+    const json = response.content?.['application/json'];
+    if (json || status < '300') response.description = plainly[status] ?? 'No';
+    if (json) json.example = status < '300' ? answer : badAnswer;
+    const problem = response.content?.['application/problem+json'];
+    if (problem) problem.example = problemExample(problem.schema, instance);
+  }
+}
+
+function problemExample(schema: unknown, instance: string): object {
+  const { allOf } = schema as { allOf: readonly { properties?: { code?: { enum?: ProblemCode[] } } }[] };
+  const [code = 'INTERNAL'] = allOf[1]?.properties?.code?.enum ?? [];
+  return problemDocument(new Problem(code), instance, 'call_0198b7ad43167a0f9c8b7d6e5f403122');
+}
 
 /** A missing key has a problem of its own, so the schema takes it as optional; a caller has to send it. */
 function withRequiredKey(headers: unknown): object {

@@ -5,7 +5,10 @@ import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createCustomer } from '../customers/customers.ts';
+import { runDeposits } from '../deposits/deposits.ts';
+import { bindAddress, writtenChain } from '../deposits/test/written-chain.ts';
 import type { Id } from '../../lib/ids/ids.ts';
+import { operationExamples } from './examples.ts';
 import { problemKinds } from './problems.ts';
 import { testApi } from './test/api.ts';
 
@@ -21,14 +24,55 @@ await api.fund(alice, 'BTC', 100_000_000n);
 await api.fund(alice, 'ETH', 10n ** 18n);
 await api.fund(bob, 'USDT', 5_000_000_000n);
 
+/** A deposit that a reorg took away, one that stands, and a stray: what the examples are about. */
+const { orphaned, stray } = await paidIn();
+
+async function paidIn(): Promise<{ orphaned: string; stray: string }> {
+  const clock = { ms: api.clock.ms, now: () => new Date(clock.ms) };
+  const chain = writtenChain(api.db, 'bitcoin', clock);
+  const address = { network: 'bitcoin', address: 'example-address', customer: alice, position: 900n };
+  const watchedId = await bindAddress(api.db, address);
+  const payment = (txId: string, units: bigint) => ({ txId, position: '0', watchedId, contract: '', units });
+  const follow = async () => {
+    clock.ms += 1000;
+    await runDeposits({ db: api.db, config: api.config, now: clock.now });
+  };
+  await chain.mine(payment('aa'.repeat(32), 500n));
+  for (let i = 0; i < 4; i += 1) await chain.mine();
+  await chain.mine(payment('bb'.repeat(32), 1_000_000n));
+  await chain.mine();
+  await follow();
+  await chain.reorg(2);
+  await follow();
+  const deposits = (await api.get('/v1/deposits?status=orphaned')).body.data;
+  const strays = (await api.get('/v1/strays')).body.data;
+  return { orphaned: deposits[0].id, stray: strays[0].id };
+}
+
+/** The things of this database that stand for those of the examples. */
+const placeOf = (path: string): string =>
+  path
+    .replace('/deposits/{id}', `/deposits/${orphaned}`)
+    .replace('/strays/{id}', `/strays/${stray}`)
+    .replace('{id}', alice)
+    .replace('{network}', 'bitcoin');
+
 interface Operation {
   readonly operationId?: string;
   readonly summary?: string;
   readonly tags?: readonly string[];
   readonly 'x-idempotent'?: string;
-  readonly parameters?: readonly { readonly name: string; readonly required?: boolean }[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+    readonly example?: unknown;
+  }[];
   readonly requestBody?: { readonly content: Record<string, { example?: unknown; examples?: object }> };
-  readonly responses: Record<string, { content?: Record<string, unknown>; description?: string }>;
+  readonly responses: Record<
+    string,
+    { content?: Record<string, { readonly example?: unknown }>; description?: string }
+  >;
 }
 
 const description = JSON.parse(readFileSync(new URL('openapi.json', import.meta.url), 'utf8')) as {
@@ -78,8 +122,7 @@ test('every example is executed as it stands and succeeds', async () => {
   for (const { path, method, operation } of operations) {
     const found = examplesIn(operation.requestBody?.content['application/json']);
     for (const [i, body] of found.entries()) {
-      const url = path.replace('{id}', alice);
-      const answer = await api.call(method, url, { body, idempotencyKey: `example-${path}-${i}` });
+      const answer = await api.call(method, placeOf(path), { body, idempotencyKey: `example-${path}-${i}` });
       assert.ok(answer.status < 300, `${method} ${path}: ${JSON.stringify(answer.body)}`);
       if (path === '/v1/transfers') assert.equal(answer.body.data[0].status, 'applied');
       executed += 1;
@@ -88,6 +131,83 @@ test('every example is executed as it stands and succeeds', async () => {
   assert.ok(executed >= 5, `${executed} examples`);
   await api.books();
 });
+
+test('every operation shows what to send and what comes back, refusals too', () => {
+  const ids = operations.map(({ operation }) => String(operation.operationId));
+  assert.deepEqual(Object.keys(operationExamples).toSorted(byText), ids.toSorted(byText));
+  for (const { path, method, operation } of operations) {
+    const where = `${method} ${path}`;
+    assert.ok(operation.requestBody === undefined || examplesIn(jsonOf(operation)).length > 0, where);
+    for (const parameter of operation.parameters ?? [])
+      if (parameter.required === true)
+        assert.ok(parameter.example !== undefined, `${where}: ${parameter.name}`);
+    const good = Object.entries(operation.responses).filter(([status]) => status < '300');
+    assert.ok(good.length > 0, where);
+    for (const [status, { content = {}, description: said = '' }] of Object.entries(operation.responses)) {
+      assert.ok(said !== '' && said !== 'Default Response', `${where}: ${status}`);
+      for (const [type, media] of Object.entries(content)) checkExample(media, `${where} ${status}`, type);
+    }
+  }
+});
+
+const byText = (a: string, b: string): number => (a < b ? -1 : 1);
+
+function checkExample(media: { readonly example?: unknown }, where: string, type: string): void {
+  assert.ok(media.example !== undefined, where);
+  if (type !== 'application/problem+json') return;
+  const { code, status } = media.example as { code: string; status: number };
+  assert.ok(where.endsWith(` ${status}`), where);
+  assert.ok(code in problemKinds, where);
+}
+
+test('what an example answers has the shape of what the API answers', async () => {
+  let compared = 0;
+  const ids = new Map<string, string>([['{id}', alice]]);
+  const asked = { ...operationExamples };
+  const made = await api.post('/v1/withdrawals', { ...withdrawalBody(), external_id: 'shape' }, 'shape');
+  ids.set('/withdrawals/{id}', `/withdrawals/${made.body.id}`);
+  await api.pool.query(`insert into halt values ('bitcoin', 'REORG_TOO_DEEP', 'by 30', now())`);
+  for (const { path, method, operation } of operations) {
+    const example = asked[operation.operationId ?? '']?.answer;
+    if (typeof example === 'string') continue;
+    const [body] = examplesIn(jsonOf(operation));
+    const url = placeOf(path.replace('/withdrawals/{id}', ids.get('/withdrawals/{id}') ?? ''));
+    const query = operation.operationId === 'findCustomer' ? '?external_id=example-alice' : '';
+    const answer = await api.call(method, `${url}${query}`, {
+      ...(body === undefined ? {} : { body }),
+      idempotencyKey: `shape-${path}`,
+    });
+    assert.ok(answer.status < 300 || path === '/readyz', `${method} ${path}: ${JSON.stringify(answer.body)}`);
+    assert.deepEqual(differences(example, answer.body), [], `${method} ${path}`);
+    compared += 1;
+  }
+  assert.equal(compared, operations.length - 1, 'all but the stream');
+});
+
+function withdrawalBody(): object {
+  const found = operations.find(({ operation }) => operation.operationId === 'requestWithdrawal');
+  const [body] = found ? examplesIn(jsonOf(found.operation)) : [];
+  return { ...(body as object), amount: '0.02' };
+}
+
+const jsonOf = (operation: Operation) => operation.requestBody?.content['application/json'];
+
+/** Where two values differ in kind or in names; null stands for any kind, and what evidence says is free. */
+function differences(a: unknown, b: unknown, at = ''): string[] {
+  if (a === null || b === null || /\/(evidence|data\/\d+\/data)$/.test(at)) return [];
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length > 0 && b.length > 0 ? differences(a[0], b[0], `${at}/0`) : [];
+  if (typeof a !== 'object' || typeof b !== 'object') return typeof a === typeof b ? [] : [at];
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].flatMap((name) => {
+    if (!(name in a) || !(name in b)) return [`${at}/${name}`];
+    return differences(
+      (a as Record<string, unknown>)[name],
+      (b as Record<string, unknown>)[name],
+      `${at}/${name}`,
+    );
+  });
+}
 
 /** Words that some field takes, and words that none should. */
 const word = fc.oneof(
@@ -145,7 +265,7 @@ test('an example with one field bent is refused or done, never an error of ours'
         const places = leavesOf(example);
         const place = places[where % places.length] ?? [];
         const body = JSON.stringify(bent(example, place, value));
-        const answer = await api.call('POST', path.replace('{id}', alice), { body, idempotencyKey: 'bent' });
+        const answer = await api.call('POST', placeOf(path), { body, idempotencyKey: 'bent' });
         assert.ok(answer.status < 500, `${path} ${body}: ${answer.status}`);
         if (answer.status >= 400) refused += 1;
       },

@@ -24,10 +24,13 @@ export async function buildApi(deps: HttpDeps): Promise<Server> {
   const app = await makeServer(deps.log, () => newId('call', ids));
   const requests = observeRequests(app);
   const desk = openWithdrawalDesk(deps);
-  const forgetting = forgetOldKeys(deps);
+  let forgetting: ReturnType<typeof forgetOldKeys> | undefined;
+  app.addHook('onListen', async () => {
+    forgetting = forgetOldKeys(deps);
+  });
   app.addHook('onClose', async () => {
     await desk.stop();
-    await forgetting.stop();
+    await forgetting?.stop();
   });
   await app.register(async (v1: Server) => {
     requireApiKey(v1, deps);

@@ -43,7 +43,8 @@ export function forgetOldKeys(
 export async function forgetOnce(deps: ForgetDeps, signal?: AbortSignal): Promise<number> {
   const before = new Date(deps.now().getTime() - deps.config.http.idempotencyKeyHours * 3_600_000);
   let forgotten = 0;
-  for (let statement = 0; statement < STATEMENTS_MAX && signal?.aborted !== true; statement += 1) {
+  for (let statement = 0; statement < STATEMENTS_MAX; statement += 1) {
+    if (signal?.aborted === true) break;
     // Several API processes look at once: each takes what no other has in hand.
     const rows = await executorOf(deps.db).query(
       `delete from idempotency_key k using (

@@ -5,9 +5,10 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import fastifySwagger from '@fastify/swagger';
-import scalar from '@scalar/fastify-api-reference';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { describeRoute, describeSchemas, problemComponent } from './describe.ts';
+import { serveDocs } from './docs-page.ts';
+import { introduction, tags } from './introduction.ts';
 import { Problem, problemDocument, problemKinds, type ProblemCode } from './problems.ts';
 import { asProblem } from './translate.ts';
 
@@ -38,14 +39,7 @@ export async function makeServer(log: FastifyBaseLogger, makeRequestId: () => st
     transform: describeRoute,
     transformObject: describeSchemas,
   });
-  await app.register(scalar, {
-    routePrefix: '/docs',
-    configuration: { title: 'Portcullis API', withDefaultFonts: false, telemetry: false },
-  });
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) =>
-    reply.type('text/html; charset=utf-8').send(problemsPage()),
-  );
+  await serveDocs(app);
   return app;
 }
 
@@ -54,22 +48,19 @@ export type Server = Awaited<ReturnType<typeof makeServer>>;
 const description = {
   openapi: '3.1.0',
   info: {
-    title: 'Portcullis',
+    title: 'Portcullis API',
     version: '1',
-    description:
-      'Deposits, balances, transfers and withdrawals of an exchange. Amounts are decimal strings. Errors are ' +
-      'RFC 9457 problems with a stable code. A POST that moves money takes an Idempotency-Key: the same request ' +
-      'again is answered from the first, with the header Idempotency-Replayed. x-idempotent says of each ' +
-      'operation what makes its repetition harmless.',
+    description: introduction,
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
   components: {
-    securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer' } },
+    securitySchemes: {
+      bearer: { type: 'http' as const, scheme: 'bearer', description: 'An API key, 16 to 256 characters' },
+    },
     schemas: { Problem: problemComponent },
   },
   security: [{ bearer: [] }],
-  tags: ['customers', 'deposits', 'withdrawals', 'transfers', 'assets', 'events', 'operations', 'health'].map(
-    (name) => ({ name }),
-  ),
+  tags,
 };
 
 function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -109,17 +100,4 @@ function answerUnknownRoutes(app: {
     const code: ProblemCode = methods.size > 0 ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';
     sendProblem(new Problem(code, `No route ${request.method} ${path}`), request, reply);
   });
-}
-
-/** Where a problem's `type` leads: one paragraph for each code. */
-function problemsPage(): string {
-  const rows = Object.entries(problemKinds).map(([code, { status, title, retryable }]) => {
-    const again = retryable ? ' The same request may succeed later.' : '';
-    return `<dt id="${code}"><code>${code}</code> (${status})</dt><dd>${escapeHtml(title)}.${again}</dd>`;
-  });
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Portcullis: problems</title><h1>Problems</h1><dl>${rows.join('\n')}</dl></html>`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

@@ -17,7 +17,12 @@ import {
 import { join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
-import { encodeJournalEntry, formatJournalLine, parseJournalLine } from '../protocol/journal-entry.ts';
+import {
+  JOURNAL_BODY_LENGTH_MAX,
+  encodeJournalEntry,
+  formatJournalLine,
+  parseJournalLine,
+} from '../protocol/journal-entry.ts';
 import type { JournalHead } from '../protocol/messages.ts';
 import { VaultFault } from './fault.ts';
 
@@ -66,6 +71,9 @@ export function openJournal(options: JournalOptions): Journal {
 
   const append = (kind: string, body: object): void => {
     const text = JSON.stringify(body);
+    // It would be written, and never read again.
+    if (text.length > JOURNAL_BODY_LENGTH_MAX)
+      throw new VaultFault('JOURNAL_WRITE_FAILED', `an entry of ${text.length} characters`);
     const nowMs = options.nowMs();
     const entry = {
       signer: options.signer,

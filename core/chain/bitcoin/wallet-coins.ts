@@ -16,12 +16,12 @@ export interface SpendableQuery {
   readonly tipHeight: number;
   /** Confirmations that a customer's coin needs before it may leave, by its value (config: depthFor). */
   readonly depositDepth: (units: bigint) => number;
-  /** Confirmations for change of our own. */
+  /** Confirmations for change of our own. Anybody can pay a change address: what others sent there is no change. */
   readonly changeDepth: number;
 }
 
 /**
- * Coins that a withdrawal may spend, the largest first: deposits at irreversible depth and confirmed change.
+ * Coins that a withdrawal may spend, the largest first: what others paid at irreversible depth, and confirmed change.
  * Whoever spends keeps its own record of coins that are taken; here only the chain speaks.
  */
 export async function spendableCoins(
@@ -35,10 +35,12 @@ export async function spendableCoins(
     coinbase: boolean;
     height: number;
     block_hash: string;
-    purpose: string;
+    change: boolean;
     derivation: string;
   }>(
-    `select c.tx_id, c.vout, c.units, c.coinbase, c.height, c.block_hash, w.purpose, w.derivation
+    `select c.tx_id, c.vout, c.units, c.coinbase, c.height, c.block_hash, w.derivation,
+       w.purpose = 'change' and exists (select 1 from bitcoin_coin from_us
+         where from_us.network = c.network and from_us.spent_tx_id = c.tx_id) as change
      from bitcoin_coin c join watched w on w.id = c.watched_id
      where c.network = $1 and c.spent_tx_id is null and c.height <= $2 and w.purpose in ('deposit', 'change')
      order by c.units desc limit $3`,
@@ -46,7 +48,7 @@ export async function spendableCoins(
   );
   return rows.flatMap((row) => {
     const confirmations = query.tipHeight - row.height + 1;
-    const wanted = row.purpose === 'change' ? query.changeDepth : query.depositDepth(row.units);
+    const wanted = row.change ? query.changeDepth : query.depositDepth(row.units);
     if (confirmations < wanted || (row.coinbase && confirmations <= COINBASE_MATURITY)) return [];
     const { branch, index } = readDerivation(row.derivation);
     return [{ txId: row.tx_id, vout: row.vout, units: row.units, branch, index, blockHash: row.block_hash }];

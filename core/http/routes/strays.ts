@@ -56,7 +56,9 @@ export function strayRoutes(app: Server, deps: HttpDeps): void {
         tags: ['deposits'],
         summary: 'Decide whose a recorded stray is; the same again says the same',
         params: idPath,
-        body: z.strictObject({ to: idField.describe('"house", or the id of a customer') }),
+        body: z
+          .strictObject({ to: idField.describe('"house", or the id of a customer') })
+          .meta({ examples: [{ to: 'house' }] }),
         response: { 200: stray },
       },
     },
