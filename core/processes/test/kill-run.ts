@@ -207,7 +207,12 @@ function startMortals(run: {
     lives: () => lives,
     refuseFaults: () => assert.deepEqual(faults, []),
     tell: () =>
-      `${lives} lives, ${fate.strokes()} strokes, last ${last}, ${mortals.map(({ up }) => up).join()}`,
+      [
+        `${lives} lives, ${fate.strokes()} strokes, last ${last}`,
+        ...mortals.map(
+          (mortal) => `${mortal.label}, ${mortal.up ? 'up' : 'down'}: ${lastWords(run, mortal)}`,
+        ),
+      ].join('\n'),
     stop: async () => {
       stopping = true;
       await Promise.all(mortals.map(({ child }) => end(child)));
