@@ -4,13 +4,19 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { makeCommandKey, writeKit } from '../cli/operator-kit.ts';
 import type { DocumentType } from '../signer/protocol/document.ts';
+import { fromHex } from '../signer/protocol/canonical.ts';
+import { unfreezeDocument } from '../signer/protocol/freeze.ts';
+import { parseStatusAnswer } from '../signer/protocol/messages.ts';
 import { manifestDocument, type Manifest } from '../signer/protocol/manifest.ts';
 import { policyDocument } from '../signer/protocol/policy.ts';
 import { identityIn, type Identity } from './certificates.ts';
 import { walletPolicy, type OperatorPublic } from './configuration.ts';
 import type { WorldFolder } from './folder.ts';
 import { OPERATORS, type People, type PublicPeople } from './people/people.ts';
-import type { LocalSigner, LocalSigners } from './signers.ts';
+import { requireOk, type LocalSigner, type LocalSigners } from './signers.ts';
+
+/** The local quorum signs at once. */
+const UNFREEZE_VALID_SECONDS = 600;
 
 export interface LocalOperator {
   readonly id: (typeof OPERATORS)[number];
@@ -70,6 +76,29 @@ export async function installManifest(parts: {
   await signers.govern(await approved(people, policyDocument, walletPolicy(manifest, 'alice')));
   await writeFile(manifestFile, `${JSON.stringify(signed, null, 2)}\n`);
   for (const operator of operators) writeKitOf(operator, manifestFile, signers.all);
+}
+
+/** Has a quorum of the operators lift every freeze that stands at a signer. Answers how many there were. */
+export async function liftFreezes(people: People, signers: readonly LocalSigner[]): Promise<number> {
+  const ids = new Set<string>();
+  let epoch = 0;
+  for (const { ask } of signers) {
+    const status = parseStatusAnswer(await ask('GET', '/v1/status'));
+    if (status.ok && status.value.ok) for (const { id } of status.value.freezes) ids.add(id);
+    epoch = Number((await ask('GET', '/v1/identity'))['epoch']);
+  }
+  if (ids.size === 0) return 0;
+  const unfreeze = unfreezeDocument.normal({
+    epoch,
+    freezes: [...ids].map((id) => fromHex(id)),
+    suspend: [],
+    restore: [],
+    reason: 'rehearsal',
+    expiry: BigInt(Math.floor(Date.now() / 1000) + UNFREEZE_VALID_SECONDS),
+  });
+  const signed = await approved(people, unfreezeDocument, unfreeze);
+  for (const { id, ask } of signers) requireOk(id, await ask('POST', '/v1/unfreeze', signed));
+  return ids.size;
 }
 
 function writeKitOf(

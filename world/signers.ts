@@ -156,7 +156,8 @@ async function unsealed(
   return identity;
 }
 
-function requireOk(id: string, answer: Record<string, unknown>): Record<string, unknown> {
+/** Throws what a signer refused. */
+export function requireOk(id: string, answer: Record<string, unknown>): Record<string, unknown> {
   if (answer['ok'] === true) return answer;
   throw new Error(`Signer ${id}: ${String(answer['code'])} ${String(answer['detail'])}`);
 }

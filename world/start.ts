@@ -1,8 +1,11 @@
 /** `npm start`: the whole local system. `-- --fresh` begins anew; `--block-seconds N` sets the pace of the chains. */
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import colors from 'picocolors';
 import { WorldBusy } from './folder.ts';
+import { OPERATORS } from './people/people.ts';
+import { liftFreezes } from './operators.ts';
 import { startSystem, type System } from './system.ts';
 
 const HELP = `npm start -- [options]
@@ -46,6 +49,7 @@ async function main(): Promise<void> {
       `${colors.dim(elapsed())}  ${colors.green('all of it runs')}\n\n${summary(system)}\n`,
     );
     stopOnSignal(system);
+    listenToPeople(system);
   } catch (error) {
     process.stderr.write(`${colors.red('✗')} ${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(error instanceof WorldBusy ? 2 : 1);
@@ -63,10 +67,26 @@ function summary(system: System): string {
     ['bitcoind', world.bitcoin.url],
     ...world.evm.map((network): [string, string] => [`anvil, ${network.id}`, network.url]),
     ...world.signers.map((signer): [string, string] => [`signer ${signer.id}`, signer.url]),
+    ['operators', `${system.folder.at('operators')}/{${OPERATORS.join(',')}}`],
     ['all of this', system.folder.at('world.json')],
     ['logs', system.folder.at('log')],
   );
-  return `${table.toString()}\n\nTry:  npx portcullis status     npm run demo     Ctrl-C stops it; the data stays.`;
+  return `${table.toString()}\n\nTry:  npx portcullis status     npm run demo     Ctrl-C stops it; the data stays.\n      "unfreeze" and Enter here has two operators lift every freeze.`;
+}
+
+/** In a system that is a rehearsal, whoever sits at this terminal stands for the quorum too. */
+function listenToPeople(system: System): void {
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    if (line.trim() === '') return;
+    if (line.trim() !== 'unfreeze') {
+      process.stdout.write('unfreeze  has two operators lift every freeze; Ctrl-C stops the system\n');
+      return;
+    }
+    liftFreezes(system.people, system.signers).then(
+      (count) => process.stdout.write(count === 0 ? 'no freeze stands\n' : `lifted ${count}\n`),
+      (error: unknown) => process.stderr.write(`${colors.red('✗')} ${String(error)}\n`),
+    );
+  });
 }
 
 function stopOnSignal(system: System): void {
