@@ -62,6 +62,25 @@ test('help names every command and every exit code', async () => {
   assert.deepEqual([old.code, old.out], [0, out], "the machine's own Node hands over to the pinned one");
 });
 
+test('every command says what it does, with an example that names it', async () => {
+  let leaves = 0;
+  const look = async (path: string[]): Promise<void> => {
+    const { code, out } = await run([...path, '--help'], {});
+    assert.equal(code, 0, path.join(' '));
+    const inner = [...(/Commands:\n([\s\S]*?)(\n\n|$)/.exec(out)?.[1] ?? '').matchAll(/^ {2}([a-z-]+)/gm)];
+    const names = inner.map((match) => String(match[1])).filter((name) => name !== 'help');
+    if (names.length > 0) return void (await Promise.all(names.map((name) => look([...path, name]))));
+    leaves += 1;
+    assert.match(
+      out,
+      new RegExp(`Example:\\n  portcullis (--json )?${path.join(' ')}( |\n)`),
+      path.join(' '),
+    );
+  };
+  await look([]);
+  assert.ok(leaves >= 25, `${leaves} commands`);
+});
+
 test('a customer, an address with its QR code, balances, a transfer and a withdrawal', async () => {
   const { value: alice } = await json('customers', 'create', 'alice');
   await json('customers', 'create', 'bob');
@@ -101,6 +120,9 @@ test('a customer, an address with its QR code, balances, a transfer and a withdr
 });
 
 test('status, assets, deposits, strays, halts, books and events, for people and for scripts', async () => {
+  for (const args of [['assets'], ['status'], ['events'], ['books'], ['customers', 'balances', 'alice']])
+    for (const env of [{}, { NO_COLOR: '1' }])
+      assert.ok(!(await run(args, { ...connected, ...env })).out.includes('\u001b'), 'no colours in a file');
   const status = await json('status');
   assert.deepEqual([status.code, status.value.ready], [1, false], 'no chain was followed yet');
   assert.match((await run(['assets'])).out, /BTC[\s\S]*bitcoin[\s\S]*✓ open/);
@@ -140,6 +162,12 @@ test('each kind of trouble has its exit code and says what to do', async () => {
   const wrong = await run(['nothing']);
   assert.deepEqual([wrong.code, /--help/.test(wrong.err)], [2, true]);
   assert.equal((await run(['customers', 'create'])).code, 2);
+  const limit = await run(['deposits', 'list', '--limit', 'many']);
+  assert.deepEqual([limit.code, /whole number from 1 to 200/.test(limit.err)], [2, true]);
+  for (const args of [['nothing'], ['customers', 'create'], ['deposits', 'list', '--limit', '0']]) {
+    const { code, value } = await json(...args);
+    assert.deepEqual([code, value.code], [2, 'USAGE'], args.join(' '));
+  }
   const nowhere = await run(['status'], {});
   assert.deepEqual([nowhere.code, /npm start/.test(nowhere.err)], [2, true]);
   const silent = await run(['assets'], { ...connected, PORTCULLIS_URL: 'http://127.0.0.1:1' });

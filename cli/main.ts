@@ -12,8 +12,10 @@ import { signerCommands } from './commands/signers.ts';
 import { statusCommand } from './commands/status.ts';
 import { transferCommands } from './commands/transfers.ts';
 import { withdrawalCommands } from './commands/withdrawals.ts';
+import { addExamples } from './examples.ts';
 import { connect, SaidError, UsageError, type Connection } from './connection.ts';
 import { makeOutput, type Output } from './output.ts';
+import { makeWaiting, type Waiting } from './waiting.ts';
 
 /** What every command's action gets beside its own arguments. */
 export interface Terminal {
@@ -46,6 +48,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await run(process.argv);
 
 async function run(argv: string[]): Promise<number> {
+  const json = argv.includes('--json');
+  const waiting = makeWaiting(json ? { write: () => {} } : process.stderr);
   const program = new Command('portcullis')
     .description(
       'Operate a Portcullis system: customers, addresses, deposits, withdrawals, transfers, events',
@@ -56,13 +60,14 @@ async function run(argv: string[]): Promise<number> {
     .option('--no-color', 'plain text (also NO_COLOR)')
     .addHelpText('after', HELP)
     .showHelpAfterError('(--help shows what there is)')
-    .exitOverride();
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => void (json || process.stderr.write(text)) });
   const openTerminal: OpenTerminal = (command) => {
     const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
     return { output: makeOutput(json, (text) => process.stdout.write(text)) };
   };
   const open: OpenSession = (command) => ({
-    ...connect(command.optsWithGlobals(), process.env, process.cwd()),
+    ...tellingOf(waiting, connect(command.optsWithGlobals(), process.env, process.cwd())),
     ...openTerminal(command),
   });
   for (const add of [
@@ -79,17 +84,34 @@ async function run(argv: string[]): Promise<number> {
     add(program, open);
   }
   signerCommands(program, openTerminal);
+  addExamples(program);
   try {
     await program.parseAsync(argv);
     return 0;
   } catch (error) {
-    return explain(error, argv.includes('--json'));
+    waiting.end();
+    return explain(error, json);
   }
+}
+
+/** Every call through the connection that takes long is told of. */
+function tellingOf(waiting: Waiting, connection: Connection): Connection {
+  connection.client.use({
+    onRequest: () => waiting.begin(),
+    onResponse: () => waiting.end(),
+    onError: () => waiting.end(),
+  });
+  return connection;
 }
 
 /** Says what went wrong and what to do; the exit code tells a script which kind it was. */
 function explain(error: unknown, json: boolean): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    const detail = error.message.replace(/^error: /, '');
+    if (json) process.stdout.write(`${JSON.stringify({ code: 'USAGE', detail }, null, 2)}\n`);
+    return 2;
+  }
   if (error instanceof ApiError) {
     if (json) process.stdout.write(`${JSON.stringify(error.problem, null, 2)}\n`);
     else

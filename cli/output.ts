@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { InvalidArgumentError } from 'commander';
 import colors from 'picocolors';
 
 export type Cell = string | number | null | undefined;
@@ -45,7 +46,8 @@ export function table(head: string[], rows: Cell[][], empty: string): string {
   if (rows.length === 0) return colors.dim(empty);
   const made = new Table({
     head: head.map((title) => colors.bold(title)),
-    style: { head: [], border: ['dim'] },
+    // Colours are ours to give: the library does not ask whether stdout is a terminal.
+    style: { head: [], border: [], compact: true },
   });
   for (const row of rows)
     made.push(row.map((cell) => (cell === null || cell === undefined ? '–' : String(cell))));
@@ -65,3 +67,13 @@ export function state(name: string): string {
   if (['broadcast', 'confirming', 'seen', 'safe'].includes(name)) return colors.cyan(`◔ ${name}`);
   return colors.yellow(`· ${name}`);
 }
+
+/** For `--limit`: what the API's pages take. Wrong usage is found before anything is asked. */
+export function limitOption(text: string): number {
+  const limit = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > LIMIT_MAX)
+    throw new InvalidArgumentError(`It takes a whole number from 1 to ${LIMIT_MAX}.`);
+  return limit;
+}
+
+const LIMIT_MAX = 200;

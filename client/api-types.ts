@@ -1241,7 +1241,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `UNKNOWN_NETWORK`: There is no such network here.
+             * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`
+             *
+             *     `UNKNOWN_NETWORK`: There is no such network here.
              *
              *     `UNKNOWN_ASSET`: There is no such asset on this network.
              */
@@ -1499,7 +1501,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `UNKNOWN_NETWORK`: There is no such network here.
+             * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`
+             *
+             *     `UNKNOWN_NETWORK`: There is no such network here.
              *
              *     `UNKNOWN_ASSET`: There is no such asset on this network.
              */
@@ -1803,7 +1807,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `REQUEST_INVALID`: The request does not have the shape that this route takes.
+             * @description `REQUEST_INVALID`, `CURSOR_INVALID`
+             *
+             *     `REQUEST_INVALID`: The request does not have the shape that this route takes.
              *
              *     `CURSOR_INVALID`: This cursor was not given out by this route.
              */
@@ -1855,7 +1861,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `UNKNOWN_NETWORK`: There is no such network here.
+             * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`
+             *
+             *     `UNKNOWN_NETWORK`: There is no such network here.
              *
              *     `UNKNOWN_ASSET`: There is no such asset on this network.
              */
@@ -2290,7 +2298,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `DEPOSIT_NOT_ORPHANED`: Only a deposit whose block is gone can be written off.
+             * @description `DEPOSIT_NOT_ORPHANED`, `DEPOSIT_NEVER_CREDITED`, `DEPOSIT_FINAL`
+             *
+             *     `DEPOSIT_NOT_ORPHANED`: Only a deposit whose block is gone can be written off.
              *
              *     `DEPOSIT_NEVER_CREDITED`: This deposit never stood in the books: there is nothing to write off.
              *
@@ -2474,7 +2484,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `REQUEST_INVALID`: The request does not have the shape that this route takes.
+             * @description `REQUEST_INVALID`, `CURSOR_INVALID`
+             *
+             *     `REQUEST_INVALID`: The request does not have the shape that this route takes.
              *
              *     `CURSOR_INVALID`: This cursor was not given out by this route.
              */
@@ -2699,7 +2711,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `NOT_FOUND`: There is no such thing here.
+             * @description `NOT_FOUND`, `UNKNOWN_CUSTOMER`
+             *
+             *     `NOT_FOUND`: There is no such thing here.
              *
              *     `UNKNOWN_CUSTOMER`: There is no such customer.
              */
@@ -2727,7 +2741,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `STRAY_NOT_RECORDED`: Only a recorded stray of a supported asset can be resolved.
+             * @description `STRAY_NOT_RECORDED`, `STRAY_ALREADY_RESOLVED`
+             *
+             *     `STRAY_NOT_RECORDED`: Only a recorded stray of a supported asset can be resolved.
              *
              *     `STRAY_ALREADY_RESOLVED`: This stray was resolved to somebody else.
              */
@@ -3055,7 +3071,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `UNKNOWN_NETWORK`: There is no such network here.
+             * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`, `AMOUNT_NOT_DECIMAL`, `AMOUNT_NOT_POSITIVE`, `AMOUNT_TOO_PRECISE`, `AMOUNT_TOO_LARGE`, `BELOW_MINIMUM`, `ADDRESS_MALFORMED`, `ADDRESS_CHECKSUM`, `ADDRESS_WRONG_NETWORK`, `ADDRESS_UNSUPPORTED`, `ADDRESS_UNSPENDABLE`, `ADDRESS_ZERO`, `OWN_ADDRESS`, `TOKEN_CONTRACT_AS_DESTINATION`
+             *
+             *     `UNKNOWN_NETWORK`: There is no such network here.
              *
              *     `UNKNOWN_ASSET`: There is no such asset on this network.
              *
@@ -3239,7 +3257,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `REQUEST_INVALID`: The request does not have the shape that this route takes.
+             * @description `REQUEST_INVALID`, `CURSOR_INVALID`
+             *
+             *     `REQUEST_INVALID`: The request does not have the shape that this route takes.
              *
              *     `CURSOR_INVALID`: This cursor was not given out by this route.
              */
@@ -3291,7 +3311,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `UNKNOWN_NETWORK`: There is no such network here.
+             * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`
+             *
+             *     `UNKNOWN_NETWORK`: There is no such network here.
              *
              *     `UNKNOWN_ASSET`: There is no such asset on this network.
              */
@@ -3528,7 +3550,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `REQUEST_INVALID`: The request does not have the shape that this route takes.
+             * @description `REQUEST_INVALID`, `IDEMPOTENCY_KEY_MISSING`
+             *
+             *     `REQUEST_INVALID`: The request does not have the shape that this route takes.
              *
              *     `IDEMPOTENCY_KEY_MISSING`: Send an Idempotency-Key header of 1 to 128 printable characters.
              */
@@ -3604,7 +3628,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `IDEMPOTENCY_KEY_IN_FLIGHT`: The first request with this Idempotency-Key is still running.
+             * @description `IDEMPOTENCY_KEY_IN_FLIGHT`, `EXTERNAL_ID_REUSED`, `QUOTE_USED`
+             *
+             *     `IDEMPOTENCY_KEY_IN_FLIGHT`: The first request with this Idempotency-Key is still running.
              *
              *     `EXTERNAL_ID_REUSED`: This external_id was used with other content.
              *
@@ -3682,7 +3708,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another request.
+             * @description `IDEMPOTENCY_KEY_REUSED`, `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`, `AMOUNT_NOT_DECIMAL`, `AMOUNT_NOT_POSITIVE`, `AMOUNT_TOO_PRECISE`, `AMOUNT_TOO_LARGE`, `BELOW_MINIMUM`, `ADDRESS_MALFORMED`, `ADDRESS_CHECKSUM`, `ADDRESS_WRONG_NETWORK`, `ADDRESS_UNSUPPORTED`, `ADDRESS_UNSPENDABLE`, `ADDRESS_ZERO`, `OWN_ADDRESS`, `TOKEN_CONTRACT_AS_DESTINATION`, `INSUFFICIENT_FUNDS`, `NOT_YET_FINAL`, `QUOTE_EXPIRED`, `QUOTE_MISMATCH`
+             *
+             *     `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another request.
              *
              *     `UNKNOWN_NETWORK`: There is no such network here.
              *
@@ -4293,7 +4321,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `REQUEST_INVALID`: The request does not have the shape that this route takes.
+             * @description `REQUEST_INVALID`, `IDEMPOTENCY_KEY_MISSING`
+             *
+             *     `REQUEST_INVALID`: The request does not have the shape that this route takes.
              *
              *     `IDEMPOTENCY_KEY_MISSING`: Send an Idempotency-Key header of 1 to 128 printable characters.
              */
@@ -4441,7 +4471,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another request.
+             * @description `IDEMPOTENCY_KEY_REUSED`, `UNKNOWN_ASSET`, `SAME_CUSTOMER`, `AMOUNT_NOT_DECIMAL`, `AMOUNT_NOT_POSITIVE`, `AMOUNT_TOO_PRECISE`, `AMOUNT_TOO_LARGE`
+             *
+             *     `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another request.
              *
              *     `UNKNOWN_ASSET`: There is no such asset on this network.
              *
@@ -4941,7 +4973,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `NOT_READY`: Not ready to serve: nothing is known of what this request did, send it again.
+             * @description `NOT_READY`, `TOO_MANY_STREAMS`
+             *
+             *     `NOT_READY`: Not ready to serve: nothing is known of what this request did, send it again.
              *
              *     `TOO_MANY_STREAMS`: As many event streams are open as may be.
              */

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
 import type { OpenSession } from '../main.ts';
-import { details, state, table } from '../output.ts';
+import { details, limitOption, state, table } from '../output.ts';
 import { customerId } from './customers.ts';
 
 interface ListOptions {
   customer?: string;
-  limit: string;
+  limit: number;
   cursor?: string;
 }
 
@@ -16,7 +16,7 @@ export function depositCommands(program: Command, open: OpenSession): void {
     .command('list')
     .description('deposits, newest first')
     .option('--customer <customer>', 'only of this customer')
-    .option('--limit <n>', 'at most so many', '20')
+    .option('--limit <n>', 'at most so many', limitOption, 20)
     .option('--cursor <cursor>', 'page.next_cursor of the page before')
     .action(async (options: ListOptions, command: Command) => {
       const { client, output } = open(command);
@@ -25,7 +25,7 @@ export function depositCommands(program: Command, open: OpenSession): void {
       const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
       const page = dataOf(
         await client.GET('/v1/deposits', {
-          params: { query: { limit: Number(options.limit), ...customer, ...cursor } },
+          params: { query: { limit: options.limit, ...customer, ...cursor } },
         }),
       );
       output.show(page, () =>
@@ -69,6 +69,10 @@ export function depositCommands(program: Command, open: OpenSession): void {
         ].join('\n\n'),
       );
     });
+  writeOffCommand(deposits, open);
+}
+
+function writeOffCommand(deposits: Command, open: OpenSession): void {
   deposits
     .command('write-off <id>')
     .description('give an orphaned deposit up: the house pays for what reached other hands')

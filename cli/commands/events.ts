@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
 import type { OpenSession } from '../main.ts';
-import { table } from '../output.ts';
+import { limitOption, table } from '../output.ts';
 
 const FOLLOW_EVERY_MS = 500;
 
@@ -11,14 +11,12 @@ export function eventCommands(program: Command, open: OpenSession): void {
     .command('events')
     .description('what happened, in order; resumable after any sequence')
     .option('--after <sequence>', 'the last sequence you have', '0')
-    .option('--limit <n>', 'at most so many', '50')
+    .option('--limit <n>', 'at most so many', limitOption, 50)
     .option('--follow', 'go on as they happen (Ctrl-C ends); with --json one event a line')
-    .action(async (options: { after: string; limit: string; follow?: boolean }, command: Command) => {
+    .action(async (options: { after: string; limit: number; follow?: boolean }, command: Command) => {
       const { client, output } = open(command);
       const read = async (after: string) =>
-        dataOf(
-          await client.GET('/v1/events', { params: { query: { after, limit: Number(options.limit) } } }),
-        );
+        dataOf(await client.GET('/v1/events', { params: { query: { after, limit: options.limit } } }));
       if (options.follow !== true) {
         const page = await read(options.after);
         output.show(page, () =>

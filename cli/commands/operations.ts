@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
 import { SaidError } from '../connection.ts';
 import type { OpenSession } from '../main.ts';
-import { details, state, table } from '../output.ts';
+import { details, limitOption, state, table } from '../output.ts';
 import { customerId } from './customers.ts';
 
 /** What an operator looks at and decides: strays, halts, the books. */
@@ -39,10 +39,10 @@ function strayCommands(program: Command, open: OpenSession): void {
   strays
     .command('list')
     .description('strays, newest first')
-    .option('--limit <n>', 'at most so many', '50')
-    .action(async (options: { limit: string }, command: Command) => {
+    .option('--limit <n>', 'at most so many', limitOption, 50)
+    .action(async (options: { limit: number }, command: Command) => {
       const { client, output } = open(command);
-      const query = { limit: Number(options.limit) };
+      const query = { limit: options.limit };
       const page = dataOf(await client.GET('/v1/strays', { params: { query } }));
       output.show(page, () =>
         table(

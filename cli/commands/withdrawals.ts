@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { ApiError, dataOf, type components, type operations } from '../../client/client.ts';
 import { SaidError } from '../connection.ts';
 import type { OpenSession, Session } from '../main.ts';
-import { details, state, table } from '../output.ts';
+import { details, limitOption, state, table } from '../output.ts';
 import { customerId } from './customers.ts';
 
 type Withdrawal = components['schemas']['Withdrawal'];
@@ -21,14 +21,14 @@ export function withdrawalCommands(program: Command, open: OpenSession): void {
     .command('list')
     .description('withdrawals, newest first')
     .option('--customer <customer>', 'only of this customer')
-    .option('--limit <n>', 'at most so many', '20')
-    .action(async (options: { customer?: string; limit: string }, command: Command) => {
+    .option('--limit <n>', 'at most so many', limitOption, 20)
+    .action(async (options: { customer?: string; limit: number }, command: Command) => {
       const { client, output } = open(command);
       const customer =
         options.customer === undefined ? {} : { customer_id: await customerId(client, options.customer) };
       const page = dataOf(
         await client.GET('/v1/withdrawals', {
-          params: { query: { limit: Number(options.limit), ...customer } },
+          params: { query: { limit: options.limit, ...customer } },
         }),
       );
       output.show(page, () =>

@@ -113,11 +113,20 @@ function problemResponses(codes: readonly ProblemCode[]): Record<string, object>
     [...byStatus].map(([status, group]) => [
       String(status),
       {
-        description: group.map((code) => `\`${code}\`: ${problemKinds[code].title}.`).join('\n\n'),
+        description: describeCodes(group),
         content: { 'application/problem+json': { schema: problemSchema(group) } },
       },
     ]),
   );
+}
+
+/** All codes first: a page that folds the answers shows one line of each. */
+function describeCodes(codes: readonly ProblemCode[]): string {
+  const lines = codes.map((code) => `\`${code}\`: ${problemKinds[code].title}.`);
+  const [only = ''] = lines;
+  return codes.length === 1
+    ? only
+    : `${codes.map((code) => `\`${code}\``).join(', ')}\n\n${lines.join('\n\n')}`;
 }
 
 const text = { type: 'string' as const };

@@ -53,6 +53,8 @@ const description = {
     description: introduction,
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
+  // Where the page itself came from.
+  servers: [{ url: '/' }],
   components: {
     securitySchemes: {
       bearer: { type: 'http' as const, scheme: 'bearer', description: 'An API key, 16 to 256 characters' },

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+
+/** One line for each command, at the end of its help. A test holds that none is missing. */
+const examples: Readonly<Record<string, string>> = {
+  status: 'portcullis status',
+  assets: 'portcullis assets',
+  'customers create': 'portcullis customers create alice',
+  'customers show': 'portcullis customers show alice',
+  'customers balances': 'portcullis customers balances alice',
+  'addresses new': 'portcullis addresses new alice BTC bitcoin',
+  'addresses list': 'portcullis addresses list alice',
+  'deposits list': 'portcullis deposits list --customer alice --limit 5',
+  'deposits show': 'portcullis deposits show dep_0198b7aa10f37b2c9d8e7f6051423344',
+  'deposits write-off':
+    "portcullis deposits write-off dep_0198b7aa10f37b2c9d8e7f6051423344 --reason 'double-spent, 6 blocks deep'",
+  'withdrawals quote':
+    'portcullis withdrawals quote alice ETH ethereum 0x52908400098527886E0F7030069857D2E4169EE7 0.5',
+  'withdrawals create':
+    'portcullis withdrawals create alice ETH ethereum 0x52908400098527886E0F7030069857D2E4169EE7 0.5 --external-id order-17 --watch',
+  'withdrawals list': 'portcullis withdrawals list --customer alice',
+  'withdrawals show': 'portcullis withdrawals show wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a',
+  'withdrawals watch': 'portcullis withdrawals watch wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a',
+  'withdrawals cancel': 'portcullis withdrawals cancel wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a',
+  transfer: 'portcullis transfer alice bob BTC 0.01 --external-id trade-1',
+  events: 'portcullis --json events --follow --after 120',
+  'strays list': 'portcullis strays list',
+  'strays resolve': 'portcullis strays resolve str_0198b7ab21047a1d8c9b0a1f2e3d4c5b alice',
+  'halts list': 'portcullis halts list',
+  'halts clear': 'portcullis halts clear bitcoin',
+  books: 'portcullis books --audit',
+  'config check': 'portcullis config check portcullis.toml',
+  freeze: "portcullis freeze everything --reason 'withdrawals nobody asked for'",
+  signers: 'portcullis signers',
+};
+
+/** Puts each command's example under its help. */
+export function addExamples(program: Command): void {
+  for (const command of program.commands) addTo(command, command.name());
+}
+
+function addTo(command: Command, path: string): void {
+  const example = examples[path];
+  if (example !== undefined) command.addHelpText('after', `\nExample:\n  ${example}`);
+  for (const inner of command.commands) addTo(inner, `${path} ${inner.name()}`);
+}
