@@ -146,25 +146,25 @@ export interface SignerPublic {
 }
 
 const DAY_SECONDS = 86_400;
-/** What the local signers pay at most: in an order, and in any hour and any day; and fees in any day. */
-const LOCAL_LIMITS = {
-  BTC: { orderMax: 50n * 10n ** 8n, hourMax: 500n * 10n ** 8n, dayMax: 2_000n * 10n ** 8n },
-  ETH: { orderMax: 200n * 10n ** 18n, hourMax: LOCAL_CAPS.ETH, dayMax: LOCAL_CAPS.ETH },
-  USDT: { orderMax: 1_000_000n * 10n ** 6n, hourMax: LOCAL_CAPS.USDT, dayMax: LOCAL_CAPS.USDT },
-  USDC: { orderMax: 1_000_000n * 10n ** 6n, hourMax: LOCAL_CAPS.USDC, dayMax: LOCAL_CAPS.USDC },
+/**
+ * What the local signers pay at most in any day. Wider than the vault's caps, which core plans around: core does not
+ * know the policy yet, and an order that signers refuse holds up its batch.
+ */
+const LOCAL_DAY_MAX = {
+  BTC: 10_000n * 10n ** 8n,
+  ETH: 10n * LOCAL_CAPS.ETH,
+  USDT: 10n * LOCAL_CAPS.USDT,
+  USDC: 10n * LOCAL_CAPS.USDC,
 };
 const LOCAL_FEES_MAX_SAT = 5n * 10n ** 8n;
 const LOCAL_COUNT_MAX = 1_000_000;
 
 /** The first policy of the local signers. A loosening waits a minute: long enough to be seen. */
 export function walletPolicy(manifest: Manifest, by: string): Policy {
-  const limited = (asset: string, { orderMax, hourMax, dayMax }: (typeof LOCAL_LIMITS)['BTC']) => ({
+  const limited = (asset: string, dayMax: bigint) => ({
     asset,
-    orderMax,
-    windows: [
-      { seconds: 3_600, valueMax: hourMax, countMax: LOCAL_COUNT_MAX },
-      { seconds: DAY_SECONDS, valueMax: dayMax, countMax: LOCAL_COUNT_MAX },
-    ],
+    orderMax: dayMax,
+    windows: [{ seconds: DAY_SECONDS, valueMax: dayMax, countMax: LOCAL_COUNT_MAX }],
   });
   return policyDocument.normal({
     epoch: manifest.epoch,
@@ -172,12 +172,12 @@ export function walletPolicy(manifest: Manifest, by: string): Policy {
     previous: new Uint8Array(32),
     by,
     assets: [
-      ...manifest.bitcoin.map(({ asset }) => limited(asset, LOCAL_LIMITS.BTC)),
+      ...manifest.bitcoin.map(({ asset }) => limited(asset, LOCAL_DAY_MAX.BTC)),
       // The order of walletManifest.
       ...manifest.evm.flatMap(({ tokens }) =>
         (['ETH', 'USDT', 'USDC'] as const).flatMap((name, i) => {
           const token = tokens[i];
-          return token ? [limited(token.asset, LOCAL_LIMITS[name])] : [];
+          return token ? [limited(token.asset, LOCAL_DAY_MAX[name])] : [];
         }),
       ),
     ],

@@ -44,12 +44,17 @@ export interface GatherOptions {
   };
 }
 
-/** What a signer gives up by itself, once somebody unseals it, mends its clock, or it is there again. */
+/** What a signer gives up by itself: once it is unsealed, thawed, has room in its windows, or is there again. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
   'SEALED',
   'NO_MANIFEST',
   'NO_KEY',
+  'NO_POLICY',
   'CLOCK_BACKWARDS',
+  'FROZEN',
+  'WINDOW_VALUE',
+  'WINDOW_COUNT',
+  'WINDOW_FEES',
   'SIGNER_UNREACHABLE',
   'ANSWER_INVALID',
 ]);

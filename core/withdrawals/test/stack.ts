@@ -14,7 +14,12 @@ import { identityIn } from '../../../world/certificates.ts';
 import { localConfiguration, walletManifest, type LocalEvmNetwork } from '../../../world/configuration.ts';
 import { deployLocalEvm } from '../../../world/evm-network.ts';
 import { takeFolder, type WorldFolder } from '../../../world/folder.ts';
-import { installManifest, makeOperators, publicOperators } from '../../../world/operators.ts';
+import {
+  installManifest,
+  makeOperators,
+  publicOperators,
+  type LocalOperator,
+} from '../../../world/operators.ts';
 import { startPeople, type People } from '../../../world/people/people.ts';
 import type { Anvil } from '../../../world/parts/anvil.ts';
 import type { Bitcoind } from '../../../world/parts/bitcoind.ts';
@@ -64,6 +69,8 @@ export interface Stack {
   readonly node: Bitcoind;
   readonly anvil: Anvil | undefined;
   readonly signers: LocalSigners;
+  readonly people: People;
+  readonly operators: readonly LocalOperator[];
   readonly relayer: string;
   readonly effects: Effects;
   /** Reconfigured, or with other effects: another pipeline over the same wallet. */
@@ -130,6 +137,8 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
     node,
     anvil,
     signers,
+    people,
+    operators,
     stopWatching,
   };
   const stack = faceOf(parts, privateKeyToAccount(relayerKey).address);
@@ -192,7 +201,17 @@ function watchAll(db: Database, config: Config): () => Promise<void> {
 
 type Parts = Pick<
   Stack,
-  'db' | 'pool' | 'databaseUrl' | 'config' | 'configFile' | 'node' | 'anvil' | 'signers' | 'stopWatching'
+  | 'db'
+  | 'pool'
+  | 'databaseUrl'
+  | 'config'
+  | 'configFile'
+  | 'node'
+  | 'anvil'
+  | 'signers'
+  | 'people'
+  | 'operators'
+  | 'stopWatching'
 >;
 
 function faceOf(parts: Parts, relayer: string): Stack {
