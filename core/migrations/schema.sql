@@ -222,6 +222,13 @@ create table evm_attempt (
   constraint evm_attempt_call_id_fkey FOREIGN KEY (call_id) REFERENCES evm_call(id)
 );
 
+create table evm_balance_check (
+  network text not null,
+  watched_id bigint not null,
+  height integer not null,
+  constraint evm_balance_check_pkey PRIMARY KEY (network)
+);
+
 create table evm_call (
   id text not null,
   network text not null,
