@@ -1,5 +1,5 @@
 import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
-import { Pool, types as pgTypes, type ClientBase, type CustomTypesConfig } from 'pg';
+import { Pool, types as pgTypes, type ClientBase, type CustomTypesConfig, type PoolConfig } from 'pg';
 import type { Tables } from './tables.ts';
 
 /** The one place where SQL numbers become bigint: int8 (20) and numeric (1700). int4 stays a number. */
@@ -41,7 +41,15 @@ export interface Executor {
 
 /** A pool whose numeric and int8 columns arrive as bigint. `url` carries the role of the process. */
 export function openPool(url: string, connectionsMax = 10): Pool {
-  const pool = new Pool({ connectionString: url, max: connectionsMax, types, keepAlive: true });
+  // Pipelined, a query leaves at once and not when the one before it is answered. Who awaits each sees no difference.
+  const config: PoolConfig & { pipeline: boolean } = {
+    connectionString: url,
+    max: connectionsMax,
+    types,
+    keepAlive: true,
+    pipeline: true,
+  };
+  const pool = new Pool(config);
   // A lost server makes idle connections fail; the next query reports it to somebody who can act.
   pool.on('error', () => {});
   // The pool listens only while a connection is idle: without this, one lost inside a transaction ends the process.

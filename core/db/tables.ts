@@ -155,6 +155,12 @@ export interface EvmAttempt {
   made_at: Date;
 }
 
+export interface EvmBalanceCheck {
+  network: string;
+  watched_id: bigint;
+  height: number;
+}
+
 export interface EvmCall {
   id: string;
   network: string;
@@ -453,6 +459,7 @@ export interface Tables {
   entry: Entry;
   event: Event;
   evm_attempt: EvmAttempt;
+  evm_balance_check: EvmBalanceCheck;
   evm_call: EvmCall;
   evm_delivery: EvmDelivery;
   evm_payout: EvmPayout;

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Express } from './express.ts';
 import { LedgerError, type PostingOutcome } from './outcomes.ts';
 import type { Posting } from './postings.ts';
 
@@ -17,31 +18,85 @@ export interface LaneLimits {
   readonly queueMax: number;
 }
 
+export interface LaneWork {
+  /** Undefined when there is no connection: `run` will say so. */
+  readonly openExpress: () => Promise<Express | undefined>;
+  /** Answers each posting of a batch, in order, with its outcome or its error; never rejects. */
+  readonly run: (batch: readonly Posting[]) => Promise<readonly (PostingOutcome | Error)[]>;
+}
+
 interface Waiting {
   readonly posting: Posting;
   readonly resolve: (outcome: PostingOutcome) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** `run` answers each posting of a batch, in order, with its outcome or its error; it never rejects. */
-export function startWriterLane(
-  run: (batch: readonly Posting[]) => Promise<readonly (PostingOutcome | Error)[]>,
-  limits: LaneLimits,
-): LedgerLane {
-  let queue: Waiting[] = [];
+interface Flight {
+  readonly batch: readonly Waiting[];
+  readonly landing: NonNullable<ReturnType<Express['send']>>;
+}
+
+/** One is written while the next one is decided and sent. */
+const FLIGHTS_MAX = 2;
+
+/** Fewer postings are not split over two statements. */
+const FLIGHT_MIN = 16;
+
+export function startWriterLane(work: LaneWork, limits: LaneLimits): LedgerLane {
+  const queue: Waiting[] = [];
   let pumping: Promise<void> | undefined;
   let stopped = false;
 
   async function pump(): Promise<void> {
-    while (queue.length > 0) {
-      // Callers whom the last batch woke join this one.
+    const express = await work.openExpress();
+    const flights: Flight[] = [];
+    // Callers whom the last batch woke join this one.
+    await nextTurn();
+    while (queue.length > 0 || flights.length > 0) {
+      if (queue.length > 0 && flights.length < FLIGHTS_MAX) {
+        if (takeOff(express, flights)) continue;
+        if (flights.length === 0) await takeTheLongWay(queue.splice(0, limits.batchMax));
+        else await landAll(flights);
+      } else if (!(await land(flights))) await landAll(flights);
       await nextTurn();
-      const batch = queue.slice(0, limits.batchMax);
-      queue = queue.slice(batch.length);
-      const answers = await run(batch.map((waiting) => waiting.posting));
-      for (const [i, waiting] of batch.entries()) answer(waiting, answers[i]);
     }
+    express?.close();
     pumping = undefined;
+  }
+
+  function takeOff(express: Express | undefined, flights: Flight[]): boolean {
+    const waiting = queue.length + flights.reduce((sum, { batch }) => sum + batch.length, 0);
+    const size = Math.min(limits.batchMax, Math.max(FLIGHT_MIN, Math.ceil(waiting / FLIGHTS_MAX)));
+    const batch = queue.slice(0, size);
+    const landing = express?.send(batch.map(({ posting }) => posting));
+    if (!landing) return false;
+    queue.splice(0, batch.length);
+    flights.push({ batch, landing });
+    return true;
+  }
+
+  /** False when the first flight has to go the long way: it stays, for landAll. */
+  async function land(flights: Flight[]): Promise<boolean> {
+    const [first] = flights;
+    const answers = await first?.landing;
+    if (!first || !answers) return false;
+    flights.shift();
+    answerAll(first.batch, answers);
+    return true;
+  }
+
+  /** In order, and nothing else is sent meanwhile. */
+  async function landAll(flights: Flight[]): Promise<void> {
+    await Promise.all(flights.map(({ landing }) => landing));
+    for (const { batch, landing } of flights.splice(0)) {
+      const answers = await landing;
+      if (answers) answerAll(batch, answers);
+      else await takeTheLongWay(batch);
+    }
+  }
+
+  async function takeTheLongWay(batch: readonly Waiting[]): Promise<void> {
+    answerAll(batch, await work.run(batch.map(({ posting }) => posting)));
   }
 
   return {
@@ -61,10 +116,11 @@ export function startWriterLane(
   };
 }
 
-function answer(waiting: Waiting, result: PostingOutcome | Error | undefined): void {
-  if (result === undefined || result instanceof Error) {
-    waiting.reject(result ?? new LedgerError('LEDGER_UNAVAILABLE', 'The batch gave no answer'));
-  } else {
-    waiting.resolve(result);
+function answerAll(batch: readonly Waiting[], answers: readonly (PostingOutcome | Error)[]): void {
+  for (const [i, { resolve, reject }] of batch.entries()) {
+    const answer = answers[i];
+    if (answer === undefined || answer instanceof Error) {
+      reject(answer ?? new LedgerError('LEDGER_UNAVAILABLE', 'The batch gave no answer'));
+    } else resolve(answer);
   }
 }

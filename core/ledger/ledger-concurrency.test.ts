@@ -135,10 +135,14 @@ test('a worker that meets the same key half-way is told to try again', async () 
   await two.query('begin');
   // Suspense exists and would order the two by its lock, so the second goes by accounts of another asset.
   await applyPostings(executorOfClient(one), [at('n1')]);
-  const second = applyPostings(executorOfClient(two), [{ ...at('n2'), asset: 'ETC' }]);
+  const second = assert.rejects(applyPostings(executorOfClient(two), [{ ...at('n2'), asset: 'ETC' }]), {
+    name: 'LedgerError',
+    code: 'LEDGER_CONFLICT',
+    retryable: true,
+  });
   await sleep(50);
   await one.query('commit');
-  await assert.rejects(second, { name: 'LedgerError', code: 'LEDGER_CONFLICT', retryable: true });
+  await second;
   await two.query('rollback');
   one.release();
   two.release();
@@ -197,6 +201,7 @@ test('PostgreSQL killed under load: every answer was true, no posting is half th
     const first = openPool(server.url, 4);
     const lane = startLedgerLane(first, { batchMax: 20 });
     await lane.submit(credit('dep_x', 'cus_x0', 1_000_000n));
+    await lane.submit(finalizeDeposit({ deposit: 'dep_x', incarnation: 1 }));
     const sent: Posting[] = [];
     const told = new Map<string, bigint>();
     const callers = Array.from({ length: 24 }, async (_, caller) => {

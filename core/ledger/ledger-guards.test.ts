@@ -131,10 +131,24 @@ const attacks: Record<string, [sql: string, refusedBy: RegExp]> = {
   'entries truncated': [`truncate entry`, /truncate of entry is forbidden/],
   'a leg between assets': [
     leg(id('hot'), `(select id from account where kind = 'suspense' and asset = 'ETH')`, 1),
-    /leg_credit_asset_fkey/,
+    /not between two accounts of its asset/,
   ],
-  'a leg of another asset': [leg(id('hot'), id('house'), 1, 'ETH'), /violates (foreign key|not-null)/],
-  'a leg from nowhere': [leg('0', id('hot'), 1), /leg_debit_asset_fkey/],
+  'a leg of another asset': [
+    leg(id('hot'), id('suspense'), 1, 'ETH'),
+    /not between two accounts of its asset/,
+  ],
+  'a leg from nowhere': [leg('0', id('hot'), 1), /not between two accounts of its asset/],
+  'a leg to nowhere': [leg(id('hot'), '0', 1), /not between two accounts of its asset/],
+  'a leg of no posting': [
+    `insert into leg (posting_id, n, asset, debit, credit, units) values (0, 1, 'BTC', ${id('hot')}, ${id('suspense')}, 1)`,
+    /of no posting/,
+  ],
+  'a good leg and a bad one in one statement': [
+    `insert into leg (posting_id, n, asset, debit, credit, units)
+     select (select min(id) from posting), n, 'BTC', ${id('hot')}, credit, 1
+       from (values (7, ${id('suspense')}), (8, 0)) r(n, credit)`,
+    /not between two accounts of its asset/,
+  ],
   'a leg to itself': [leg(id('hot'), id('hot'), 1), /leg_check/],
   'a leg of nothing': [leg(id('hot'), id('suspense'), 0), /leg_units_check/],
   'a leg of less than nothing': [leg(id('hot'), id('suspense'), -1), /leg_units_check/],

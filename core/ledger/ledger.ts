@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import type { Pool, PoolClient } from 'pg';
 import type { Executor } from '../db/db.ts';
-import { carryOut, type Books, type Journal } from './books.ts';
-import { decide, malformed } from './decide.ts';
+import type { Account, Books } from './books.ts';
+import { malformed } from './decide.ts';
+import { openExpress } from './express.ts';
 import { asLedgerError, isConflict, isStatementRefused } from './faults.ts';
 import { startWriterLane, type LedgerLane } from './lane.ts';
-import { findAccounts, lockAndLoad, type AccountIds } from './load.ts';
+import { findAccounts, lockAndLoad, type KnownAccounts } from './load.ts';
 import { LedgerError, type PostingOutcome } from './outcomes.ts';
-import { payloadHash, type Posting } from './postings.ts';
+import type { Posting } from './postings.ts';
 import { scopeOf } from './scope.ts';
-import { createAccounts, writeChanges, type Changes } from './write.ts';
+import { settleInMemory } from './settle.ts';
+import { createAccounts, writeChanges } from './write.ts';
 
 export { auditLedger, type LedgerProblem } from './audit.ts';
 export {
@@ -60,7 +62,7 @@ export {
 /** Somebody who moves lots or creates accounts as fast as we look: give up, the caller tries again later. */
 const ATTEMPTS_MAX = 10;
 
-const NONE_KNOWN: AccountIds = new Map();
+const NONE_KNOWN: KnownAccounts = new Map();
 
 /**
  * Applies postings in order, inside the caller's open transaction (READ COMMITTED), so that his own rows and the
@@ -87,9 +89,13 @@ export interface LedgerLaneOptions {
  * Any number of lanes and applyPostings may write at once. `pool` comes from openPool.
  */
 export function startLedgerLane(pool: Pool, options: LedgerLaneOptions = {}): LedgerLane {
-  const known = new Map<string, bigint>();
+  const known = new Map<string, Account>();
   const limits = { batchMax: options.batchMax ?? 500, queueMax: options.queueMax ?? 20_000 };
-  return startWriterLane((batch) => runBatch(pool, batch, known), limits);
+  const work = {
+    openExpress: () => openExpress(pool, known).catch(() => undefined),
+    run: (batch: readonly Posting[]) => runBatch(pool, batch, known),
+  };
+  return startWriterLane(work, limits);
 }
 
 /** Account numbers that a lane remembers; at about 200 bytes each. */
@@ -99,7 +105,7 @@ const KNOWN_MAX = 500_000;
 async function runBatch(
   pool: Pool,
   batch: readonly Posting[],
-  known: Map<string, bigint>,
+  known: Map<string, Account>,
 ): Promise<(PostingOutcome | Error)[]> {
   try {
     return await commitBatch(pool, batch, known);
@@ -114,7 +120,7 @@ async function runBatch(
 async function commitBatch(
   pool: Pool,
   batch: readonly Posting[],
-  known: Map<string, bigint>,
+  known: Map<string, Account>,
 ): Promise<PostingOutcome[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -131,10 +137,10 @@ async function commitBatch(
 }
 
 /** Only after the commit: an account that was rolled back must not be remembered. */
-function remember(known: Map<string, bigint>, books: Books | undefined): void {
+function remember(known: Map<string, Account>, books: Books | undefined): void {
   if (known.size > KNOWN_MAX) known.clear();
   for (const [name, account] of books?.accounts ?? []) {
-    if (account.id !== undefined) known.set(name, account.id);
+    if (account.id !== undefined) known.set(name, account);
   }
 }
 
@@ -183,7 +189,7 @@ interface Applied {
 async function applyKnowing(
   executor: Executor,
   postings: readonly Posting[],
-  known: AccountIds,
+  known: KnownAccounts,
 ): Promise<Applied> {
   if (postings.length === 0) return { outcomes: [], books: undefined };
   try {
@@ -202,7 +208,7 @@ async function applyKnowing(
 async function attemptOnce(
   executor: Executor,
   postings: readonly Posting[],
-  known: AccountIds,
+  known: KnownAccounts,
 ): Promise<Applied | undefined> {
   const wellFormed = postings.filter((posting) => malformed(posting) === undefined);
   const scope = await scopeOf(executor, wellFormed);
@@ -211,7 +217,7 @@ async function attemptOnce(
   if (mayFail) await executor.query('savepoint ledger', []);
   const loaded = await lockAndLoad(executor, { scope, ids, postings: wellFormed });
   if (loaded) {
-    const { outcomes, changes } = settleInMemory(loaded.books, postings, loaded.numbers);
+    const { outcomes, changes } = settleInMemory(loaded.books, postings, (n) => numberAt(loaded.numbers, n));
     if (await createAccounts(executor, loaded.books)) {
       await writeChanges(executor, changes);
       if (mayFail) await executor.query('release savepoint ledger', []);
@@ -224,33 +230,8 @@ async function attemptOnce(
   return undefined;
 }
 
-function settleInMemory(
-  books: Books,
-  postings: readonly Posting[],
-  numbers: readonly bigint[],
-): { outcomes: PostingOutcome[]; changes: Changes } {
-  const journal: Journal = { legs: [], entries: [] };
-  const applied: { id: bigint; key: string; kind: string; payloadHash: string }[] = [];
-  const outcomes = postings.map((posting): PostingOutcome => {
-    const fault = malformed(posting);
-    if (fault) return { status: 'refused', reason: fault };
-    const hash = payloadHash(posting);
-    const earlier = books.postings.get(posting.key);
-    if (earlier) {
-      return earlier.payloadHash === hash
-        ? { status: 'duplicate', posting: earlier.id }
-        : { status: 'refused', reason: 'KEY_REUSED' };
-    }
-    const plan = decide(books, posting);
-    if (typeof plan === 'string') return { status: 'refused', reason: plan };
-    const id = numbers[applied.length];
-    assert.ok(id !== undefined, 'a number was drawn for every posting');
-    carryOut(plan, id, journal);
-    if (plan.hold) books.holds.set(plan.hold.id, plan.hold);
-    if (plan.deposit) books.deposits.set(plan.deposit.deposit, plan.deposit);
-    books.postings.set(posting.key, { id, payloadHash: hash });
-    applied.push({ id, key: posting.key, kind: posting.kind, payloadHash: hash });
-    return { status: 'applied', posting: id };
-  });
-  return { outcomes, changes: { books, journal, applied } };
+function numberAt(numbers: readonly bigint[], n: number): bigint {
+  const number = numbers[n];
+  assert.ok(number !== undefined, 'a number was drawn for every posting');
+  return number;
 }

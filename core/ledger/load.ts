@@ -12,8 +12,8 @@ import {
 import type { Posting } from './postings.ts';
 import type { Scope } from './scope.ts';
 
-/** Numbers of accounts that are known to be committed, by name. */
-export type AccountIds = ReadonlyMap<string, bigint>;
+/** Accounts that are known to be committed, by name; what they hold may be outdated. */
+export type KnownAccounts = ReadonlyMap<string, Account>;
 
 export interface AccountIdsFound {
   readonly ids: readonly bigint[];
@@ -62,12 +62,12 @@ const DEPOSITS = `
 export async function findAccounts(
   executor: Executor,
   scope: Scope,
-  known: AccountIds,
+  known: KnownAccounts,
 ): Promise<AccountIdsFound> {
   const ids = new Set(scope.ids);
   const unknown: AccountRef[] = [];
   for (const [name, ref] of scope.refs) {
-    const id = known.get(name);
+    const id = known.get(name)?.id;
     if (id === undefined) unknown.push(ref);
     else ids.add(id);
   }

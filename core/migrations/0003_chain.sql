@@ -108,6 +108,13 @@ create table evm_delivery (
   primary key (network, block_hash, tx_id, position)
 );
 
+-- How far the check of balances got: addresses up to this id, at this height. After the last it begins anew.
+create table evm_balance_check (
+  network    text primary key,
+  watched_id bigint not null,
+  height     integer not null
+);
+
 -- A relayer's lane: nonces are allocated in the transaction that records the bytes; bytes before broadcast.
 create table evm_call (
   id         text primary key,

@@ -10,7 +10,6 @@ create table account (
   provisional numeric(78,0) not null default 0,
   held numeric(78,0) not null default 0,
   version bigint not null default 0,
-  constraint account_asset UNIQUE (id, asset),
   constraint account_identity UNIQUE NULLS NOT DISTINCT (kind, asset, network, customer),
   constraint account_pkey PRIMARY KEY (id),
   constraint account_asset_check CHECK ((asset <> ''::text)),
@@ -223,6 +222,13 @@ create table evm_attempt (
   constraint evm_attempt_call_id_fkey FOREIGN KEY (call_id) REFERENCES evm_call(id)
 );
 
+create table evm_balance_check (
+  network text not null,
+  watched_id bigint not null,
+  height integer not null,
+  constraint evm_balance_check_pkey PRIMARY KEY (network)
+);
+
 create table evm_call (
   id text not null,
   network text not null,
@@ -327,9 +333,6 @@ create table leg (
   credit bigint not null,
   units numeric(78,0) not null,
   constraint leg_pkey PRIMARY KEY (posting_id, n),
-  constraint leg_credit_asset_fkey FOREIGN KEY (credit, asset) REFERENCES account(id, asset),
-  constraint leg_debit_asset_fkey FOREIGN KEY (debit, asset) REFERENCES account(id, asset),
-  constraint leg_posting_id_fkey FOREIGN KEY (posting_id) REFERENCES posting(id),
   constraint leg_check CHECK ((credit <> debit)),
   constraint leg_n_check CHECK ((n >= 1)),
   constraint leg_units_check CHECK ((units > (0)::numeric))
@@ -638,4 +641,5 @@ CREATE TRIGGER account_identity_stays BEFORE UPDATE OF id, kind, asset, network,
 CREATE TRIGGER account_stays BEFORE DELETE OR TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
 CREATE TRIGGER entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entry FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
 CREATE TRIGGER leg_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.leg FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();
+CREATE TRIGGER leg_between_accounts AFTER INSERT ON public.leg REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid_stray_legs();
 CREATE TRIGGER posting_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION ledger_forbid();

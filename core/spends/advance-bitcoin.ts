@@ -6,6 +6,9 @@ import {
   estimateFeeRate,
   previousTransactions,
   walletOf,
+  feeFor,
+  mempoolFees,
+  type BitcoinRpc,
   type ReplaceRefusal,
 } from '../chain/bitcoin/bitcoin.ts';
 import { confirmationsOf, tipOf } from '../chain/chain.ts';
@@ -215,7 +218,7 @@ async function keepAlive(one: Case, inMempool: boolean): Promise<boolean> {
  * The same payments from the same coins at a higher fee (BIP-125). It conflicts with every earlier attempt, so
  * whichever of them is mined, each order is paid once. False, with the reason on the row, when none can be built.
  */
-async function replace({ deps, network, spend, last }: Case): Promise<boolean> {
+async function replace({ deps, network, spend, attempts, last }: Case): Promise<boolean> {
   const wallet = walletOf(deps.config, network);
   const rpc = deps.bitcoinRpc(network);
   const request = last.request as BitcoinPayRequest;
@@ -229,11 +232,17 @@ async function replace({ deps, network, spend, last }: Case): Promise<boolean> {
     feeRateSatPerVb: Math.min(network.feeRateMaxSatPerVb, market.satPerVb * BUMP),
     feeMaxSat: FEE_MAX_SAT,
     changeIndex: change.index,
+    descendantFeesSat: await descendantFees(rpc, attempts),
     extraCoins,
     extraPrevious: extraCoins.length > 0 ? await previousTransactions(rpc, extraCoins) : new Map(),
   });
   if (!replaced.ok) {
     await putOff(deps, spend, `STUCK_${replaced.reason satisfies ReplaceRefusal}`);
+    return false;
+  }
+  // What is in the mempool may still be mined; a recipient who makes its replacement dear decides no fee of ours.
+  if (replaced.built.feeSat > feeFor(replaced.built.vbytes, network.feeRateMaxSatPerVb)) {
+    await putOff(deps, spend, 'STUCK_FEE_ABOVE_CAP');
     return false;
   }
   // An extra coin may bring a previous transaction of any size.
@@ -256,4 +265,17 @@ async function replace({ deps, network, spend, last }: Case): Promise<boolean> {
     await setSpend(trx, spend.id, deps.now(), GOING);
   });
   return true;
+}
+
+/**
+ * Fees of what others built on the attempt that the mempool holds, which leaves with it (BIP-125, rule 3): without
+ * them each replacement would be refused, and the next one, dearer by the least step, again.
+ */
+async function descendantFees(rpc: BitcoinRpc, attempts: readonly AttemptRow[]): Promise<bigint> {
+  for (const { tx_id: txId, broadcast_at: sentAt } of attempts.toReversed()) {
+    if (txId === null || sentAt === null) continue;
+    const fees = await mempoolFees(rpc, txId);
+    if (fees) return fees.descendant - fees.base;
+  }
+  return 0n;
 }

@@ -21,6 +21,8 @@ export interface AnvilOptions {
   readonly stateIntervalSeconds?: number;
   /** Keep the state of every block across a restart; see startAnvil for what that costs. */
   readonly history?: boolean;
+  /** Unix seconds of block 0, which later blocks follow at the pace of the clock. Default: now. */
+  readonly bornSeconds?: number;
   /** Further arguments, such as `--block-base-fee-per-gas=7`. */
   readonly args?: readonly string[];
 }
@@ -71,7 +73,7 @@ async function startIn(folder: string, options: AnvilOptions): Promise<Anvil> {
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const chainId = options.chainId ?? 31337;
-  const born = await bornAt(folder);
+  const born = await bornAt(folder, options.bornSeconds);
   const rpcWithin = <Result>(timeoutMs: number, method: string, params: readonly unknown[]) =>
     callRpc<Result>({ url, method, params, timeoutMs });
   const server = await startProcess({
@@ -101,11 +103,11 @@ async function startIn(folder: string, options: AnvilOptions): Promise<Anvil> {
  * When the folder's chain began. At every start anvil makes a block 0 of that moment, and answers with it or with the
  * stored one as chance has it: a chain whose genesis changes. With the same moment it is the same block.
  */
-async function bornAt(folder: string): Promise<{ seconds: number; again: boolean }> {
+async function bornAt(folder: string, wanted?: number): Promise<{ seconds: number; again: boolean }> {
   const path = join(folder, 'born');
   const kept = Number(await readFile(path, 'utf8').catch(() => ''));
   if (kept > 0) return { seconds: kept, again: true };
-  const seconds = Math.floor(Date.now() / 1000);
+  const seconds = wanted ?? Math.floor(Date.now() / 1000);
   await writeFile(path, `${seconds}\n`);
   return { seconds, again: false };
 }

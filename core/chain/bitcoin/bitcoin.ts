@@ -14,6 +14,7 @@ export {
 export {
   broadcast,
   estimateFeeRate,
+  mempoolFees,
   type Broadcast,
   type BroadcastRefusal,
   type FeeRate,
@@ -41,7 +42,7 @@ export {
   type SelectionRefusal,
   type SelectionResult,
 } from './select-coins.ts';
-export { dustLimitOf, inputFormOf } from './transaction.ts';
+export { dustLimitOf, feeFor, inputFormOf } from './transaction.ts';
 export { previousTransactions, scanWallet, spendableCoins, type WalletScan } from './wallet-coins.ts';
 export { nativeCurveMissing } from './curve.ts';
 export {

@@ -25,6 +25,8 @@ const NO_FEE_LIMIT = 0;
 /** RPC_VERIFY_ALREADY_IN_CHAIN: all its outputs stand in the set of coins. */
 const ALREADY_IN_CHAIN = -27;
 const REJECTED_CODES = [-25, -26];
+/** RPC_INVALID_ADDRESS_OR_KEY. */
+const NOT_IN_MEMPOOL = -5;
 
 /**
  * Sends the stored bytes of a transaction; again is no harm. What the node says no to is an answer, not an
@@ -68,6 +70,25 @@ function refusal(detail: string): Broadcast {
     return { ok: false, reason: 'CONFLICT', detail };
   }
   return { ok: false, reason: 'REJECTED', detail };
+}
+
+/** Satoshi that a transaction of the mempool pays, alone and with all that hangs on it. Undefined: it is not there. */
+export async function mempoolFees(
+  rpc: BitcoinRpc,
+  txId: string,
+): Promise<{ readonly base: bigint; readonly descendant: bigint } | undefined> {
+  try {
+    const entry = await rpc.call<{ fees?: { base?: unknown; descendant?: unknown } }>('getmempoolentry', [
+      txId,
+    ]);
+    const { base, descendant } = entry?.fees ?? {};
+    if (typeof base === 'bigint' && typeof descendant === 'bigint' && descendant >= base)
+      return { base, descendant };
+  } catch (error) {
+    if (error instanceof ChainError && error.nodeCode === NOT_IN_MEMPOOL) return undefined;
+    throw error;
+  }
+  throw new ChainError('NODE_GARBAGE', 'getmempoolentry: no fees');
 }
 
 export interface FeeRateQuery {

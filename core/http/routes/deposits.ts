@@ -13,7 +13,7 @@ import {
 import { decodeCursor, pageFrom } from '../cursors.ts';
 import type { HttpDeps } from '../deps.ts';
 import { assetBy, listingBy, networkBy } from '../lookups.ts';
-import { Problem, type ProblemCode } from '../problems.ts';
+import { Problem } from '../problems.ts';
 import {
   assetField,
   deposit,
@@ -111,14 +111,14 @@ function writeOffRoute(app: Server, deps: HttpDeps): void {
       const result = await deps.db
         .transaction()
         .execute((trx) => writeOffDeposit(trx, { deposit: id, why: request.body.reason, at: deps.now() }));
-      if (!result.ok) throw new Problem(codeOf(result.reason));
+      if (!result.ok) throw refusal(result.reason, id);
       return detailOf(deps, id);
     },
   );
 }
 
-function codeOf(reason: WriteOffRefusal): ProblemCode {
-  return reason === 'UNKNOWN_DEPOSIT' ? 'NOT_FOUND' : reason;
+function refusal(reason: WriteOffRefusal, id: string): Problem {
+  return reason === 'UNKNOWN_DEPOSIT' ? new Problem('NOT_FOUND', `No deposit ${id}`) : new Problem(reason);
 }
 
 async function detailOf(deps: HttpDeps, id: string) {

@@ -10,7 +10,7 @@ import {
 import { decodeCursor, pageFrom } from '../cursors.ts';
 import type { HttpDeps } from '../deps.ts';
 import { customerIn, networkBy } from '../lookups.ts';
-import { Problem, type ProblemCode } from '../problems.ts';
+import { Problem } from '../problems.ts';
 import { idField, idPath, networkField, pageOf, pageQuery, stray } from '../schemas.ts';
 import type { Server } from '../server.ts';
 
@@ -69,7 +69,7 @@ export function strayRoutes(app: Server, deps: HttpDeps): void {
       const result = await deps.db
         .transaction()
         .execute((trx) => resolveStray(trx, { stray: id, to: owner, at: deps.now() }));
-      if (!result.ok) throw new Problem(codeOf(result.reason), undefined);
+      if (!result.ok) throw refusal(result.reason, id);
       const row = await strayById(deps.db, id);
       if (!row) throw new Problem('NOT_FOUND', `No stray ${id}`);
       return renderStray(deps, row);
@@ -77,8 +77,8 @@ export function strayRoutes(app: Server, deps: HttpDeps): void {
   );
 }
 
-function codeOf(reason: ResolveStrayRefusal): ProblemCode {
-  return reason === 'UNKNOWN_STRAY' ? 'NOT_FOUND' : reason;
+function refusal(reason: ResolveStrayRefusal, id: string): Problem {
+  return reason === 'UNKNOWN_STRAY' ? new Problem('NOT_FOUND', `No stray ${id}`) : new Problem(reason);
 }
 
 function renderStray(deps: HttpDeps, row: StrayRow) {

@@ -33,8 +33,8 @@ export interface Fate {
   readonly strokeAt: (point: Point) => Stroke | undefined;
   /** How often each was struck at each point so far: `pipeline before sign` → `process` → 1. */
   readonly tally: ReadonlyMap<string, ReadonlyMap<Stroke, number>>;
-  /** Whether something died before a pipeline's effect of this name, and nothing after one yet. */
-  readonly isHalfway: (name: string) => boolean;
+  /** Whether the process died before an effect of this name, and not yet after one. */
+  readonly isHalfway: (process: string, name: string) => boolean;
   readonly points: () => number;
   readonly strokes: () => number;
 }
@@ -75,7 +75,8 @@ export function fateOf({ seed, every, others }: { seed: number; every: number; o
   };
   return {
     tally,
-    isHalfway: (name) => tally.has(`pipeline before ${name}`) && !tally.has(`pipeline after ${name}`),
+    isHalfway: (process, name) =>
+      tally.has(`${process} before ${name}`) && !tally.has(`${process} after ${name}`),
     points: () => points,
     strokes: () => strokes,
     strokeAt(point) {

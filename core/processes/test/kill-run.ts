@@ -35,9 +35,14 @@ const MAIN = fileURLToPath(new URL('mortal.ts', import.meta.url));
 /** With all processes up, nobody reached an effect for so long: they wait for a block. */
 const QUIET_MS = 400;
 /** A block comes anyway after this, whoever is busy. */
-const BLOCK_WITHIN_MS = 8_000;
-/** No block may take a transaction before the pipeline has died on both sides of sending it. */
-const MINED_LATER = ['broadcast', 'spend.broadcast', 'send'];
+const BLOCK_WITHIN_MS = 20_000;
+/** No block may take a transaction before processes have died on both sides of sending and seeing it. */
+const MINED_LATER = [
+  ['pipeline', 'broadcast'],
+  ['pipeline', 'spend.broadcast'],
+  ['pipeline', 'send'],
+  ['watcher bitcoin', 'chain.mempool'],
+] as const;
 /** Bitcoin's last block is replaced every so many blocks: less deep than any depth that is irreversible. */
 const REORG_EVERY = 9;
 
@@ -118,7 +123,7 @@ async function mineUntil(
     assert.deepEqual(await calmly(() => haltsOf(run.db)), [], 'nothing halts');
     const now = performance.now();
     if (now > run.end) assert.fail(`not in time: ${what}; ${run.mortals.tell()}; ${await whyNot()}`);
-    const isOnItsWay = MINED_LATER.some((name) => run.fate.isHalfway(name));
+    const isOnItsWay = MINED_LATER.some(([process, name]) => run.fate.isHalfway(process, name));
     if ((run.mortals.quietMs() > QUIET_MS && !isOnItsWay) || now - minedAt > BLOCK_WITHIN_MS) {
       await run.world.mine();
       minedAt = performance.now();

@@ -34,7 +34,7 @@ import { createCustomer, issueAddress } from '../../customers/customers.ts';
 import { executorOf, openDatabase, openPool, type Database } from '../../db/db.ts';
 import { auditLedger, balancesOf, trialBalance } from '../../ledger/ledger.ts';
 import { realEffects, type Effects } from '../../processes/effects.ts';
-import { makePipeline, type Pipeline } from '../../processes/pipeline-steps.ts';
+import { makePipeline, type Pipeline, type PipelineDeps } from '../../processes/pipeline-steps.ts';
 import { requestWithdrawal, withdrawalById } from '../withdrawals.ts';
 
 const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
@@ -48,6 +48,8 @@ export interface StackOptions {
   /** Overrides of every network's entry in the configuration. */
   readonly network?: Record<string, unknown>;
   readonly config?: Record<string, unknown>;
+  /** So far is the EVM chain's clock behind ours when it begins. */
+  readonly chainBehindSeconds?: number;
   /** Parts that the caller runs, and may end; default: parts of this scope, followed by watchers in this process. */
   readonly parts?: OwnParts;
 }
@@ -74,7 +76,7 @@ export interface Stack {
   readonly relayer: string;
   readonly effects: Effects;
   /** Reconfigured, or with other effects: another pipeline over the same wallet. */
-  readonly pipeline: (change?: { readonly config?: Config; readonly effects?: Effects }) => Promise<Pipeline>;
+  readonly pipeline: (change?: Partial<Omit<PipelineDeps, 'db' | 'randomBytes'>>) => Promise<Pipeline>;
   readonly listing: (asset: string, network: string) => Listing;
   readonly customer: (name: string) => Promise<Id<'customer'>>;
   readonly address: (customer: string, network: string) => Promise<string>;
@@ -103,7 +105,8 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
   const relayerKeyFile = folder.at('secrets', 'relayer.key');
   writeFileSync(relayerKeyFile, relayerKey);
-  const relay = { relayerKeyFile, folder, signers, people, own };
+  const bornSeconds = Math.floor(Date.now() / 1000) - (options.chainBehindSeconds ?? 0);
+  const relay = { relayerKeyFile, folder, signers, people, own, bornSeconds };
   const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
   const system = {
     bitcoinNodeUrl: await reach(node.url),
@@ -153,13 +156,14 @@ interface EvmParts {
   readonly signers: LocalSigners;
   readonly people: People;
   readonly own: OwnParts | undefined;
+  readonly bornSeconds: number;
 }
 
 async function startEvm(
   scope: TestScope,
-  { relayerKeyFile, folder, signers, people, own }: EvmParts,
+  { relayerKeyFile, folder, signers, people, own, bornSeconds }: EvmParts,
 ): Promise<{ anvil: Anvil; evm: LocalEvmNetwork[] }> {
-  const anvil = own?.anvil ?? (await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2 }));
+  const anvil = own?.anvil ?? (await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2, bornSeconds }));
   mkdirSync(folder.at('anvil'));
   const parts = { id: 'ethereum', anvil, folder, people, signers: signers.all, relayerKeyFile };
   const made = await deployLocalEvm(parts);
