@@ -57,6 +57,21 @@ const refusedOnes: Record<string, [code: string, manifest: unknown]> = {
     'MANIFEST_REFUSED',
     { ...json, evm: [{ ...evm, vault: `0x${'0'.repeat(40)}` }] },
   ],
+  'a passkey that is no point': [
+    'MANIFEST_REFUSED',
+    { ...json, operators: [{ ...operator, passkey: `05${'11'.repeat(32)}` }, ...otherOperators] },
+  ],
+  'a command key that is no point': [
+    'MANIFEST_REFUSED',
+    { ...json, operators: [{ ...operator, commandKey: 'ff'.repeat(32) }, ...otherOperators] },
+  ],
+  'a guardian that is not EIP-55': [
+    'MANIFEST_REFUSED',
+    {
+      ...json,
+      operators: [{ ...operator, guardian: '0xfb6916095CA1df60bB79Ce92cE3Ea74c37c5d359' }, ...otherOperators],
+    },
+  ],
   'one key twice': ['MALFORMED', { ...json, signers: [signer, { ...signer, id: 'signer-z' }] }],
   'one network twice': ['MALFORMED', { ...json, bitcoin: [bitcoin, bitcoin] }],
   'a chain id that is not its network’s': ['MALFORMED', { ...json, evm: [{ ...evm, chainId: '1' }] }],

@@ -1,5 +1,7 @@
 /** Whether a manifest agrees with itself and with this signer's own key, before it is pinned. */
 import type { HDKey } from '@scure/bip32';
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { p256 } from '@noble/curves/nist.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { compareBytes, toHex } from '../protocol/canonical.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
@@ -47,6 +49,13 @@ function checkManifest(manifest: Manifest, own: PublicKeyRecord): Refusal | unde
     if (evmAddressHex(signer.evmAddress) === undefined) return bent(`${signer.id}: evmAddress is not EIP-55`);
   }
   if (new Set(accounts).size !== accounts.length) return bent('two signers have one key');
+  for (const { id, passkey, commandKey, guardian } of manifest.operators) {
+    if (!p256.utils.isValidPublicKey(passkey, true)) return bent(`${id}: the passkey is no point of P-256`);
+    if (!ed25519.utils.isValidPublicKey(commandKey, false)) return bent(`${id}: the command key is none`);
+    if (evmAddressHex(guardian) === undefined) return bent(`${id}: guardian is not EIP-55`);
+  }
+  for (const { id, key } of manifest.sentinels)
+    if (!ed25519.utils.isValidPublicKey(key, false)) return bent(`${id}: the sentinel's key is none`);
   for (const entry of manifest.bitcoin) {
     if ((entry.chain === 'main') !== (own.chain === 'main'))
       return bent(`${entry.network}: the key is of ${own.chain}`);
