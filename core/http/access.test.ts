@@ -104,6 +104,14 @@ test('health, metrics and documentation answer without a key', async () => {
   for (const { id } of api.config.networks) await followed(id);
   const ready = await open('/readyz');
   assert.deepEqual([ready.status, ready.body.ready], [200, true]);
+  await api.pool.query(`insert into relay_wait values ('ethereum', '0xa', 'FUNDS_LOW', now())`);
+  const waiting = await open('/readyz');
+  assert.deepEqual([waiting.status, waiting.body.ready], [200, true], 'it holds up payments, not the API');
+  const relayer = waiting.body.checks.find(({ name }: { name: string }) => name === 'relayer ethereum');
+  assert.equal(relayer.ok, false);
+  assert.match(relayer.detail, /^waits: FUNDS_LOW, 0xa, since /);
+  const metrics = (await open('/metrics')).body;
+  assert.match(metrics, /portcullis_relayer_waiting\{network="ethereum",reason="FUNDS_LOW"\} 1\n/);
   await api.pool.query(`insert into halt values ('bitcoin', 'REORG_TOO_DEEP', '', now())`);
   assert.equal((await open('/readyz')).status, 503, 'a halted network');
 });
