@@ -45,7 +45,7 @@ describe('sources', { concurrency: 2 }, () => {
 test('gas is as committed', async (t) => {
   const file = join(here, 'gas.json');
   // A fixed clock: the hour decides which slots of the cap's ring are written for the first time.
-  const anvil = await testAnvil(t, { args: ['--timestamp', '1800000300'] });
+  const anvil = await testAnvil(t, { bornSeconds: 1_800_000_300 });
   const [payer] = anvil.accounts;
   assert.ok(payer);
   const found = await measureGas(anvil.url, anvil.chainId, payer.privateKey);
