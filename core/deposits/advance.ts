@@ -9,9 +9,12 @@ import type { Work } from './work.ts';
 const ROWS_MAX = 200;
 
 /**
- * Moves what the tip's height made safe or irreversible: more value wants more depth. The rows, the tip and the
- * block that holds each are read in one statement, so that no deposit ever advances on a block that a reorg has
- * already taken away but whose receipts were not read yet.
+ * Moves what the tip's height made safe or irreversible: more value wants more depth. The value is not the payment's
+ * alone, or a large one in small pieces would need the depth of a piece: it is what one reorg could take back with
+ * it, all that is in blocks and not irreversible of the same asset and customer, or of the same transaction. The
+ * rows, the tip and the block that holds each are read in one statement, so that no deposit ever advances on a block
+ * that a reorg has already taken away but whose receipts were not read yet; and none advances while receipts of a
+ * block are unread, which may add to what is at risk.
  */
 export async function advanceOpen(work: Work): Promise<number> {
   return (await advanceDeposits(work)) + (await advanceStrays(work));
@@ -19,12 +22,12 @@ export async function advanceOpen(work: Work): Promise<number> {
 
 async function advanceDeposits(work: Work): Promise<number> {
   const due = await dueDeposits(work);
-  for (const { tip_height: tipHeight, ...row } of due) {
+  for (const { tip_height: tipHeight, units_at_risk: unitsAtRisk, ...row } of due) {
     const listing = work.listings.find((candidate) => candidate.asset.id === row.asset);
     if (!listing || row.height === null) continue;
     const confirmations = confirmationsOf(tipHeight, row.height);
-    const irreversible = confirmations >= depthFor(listing, row.units).irreversible;
-    await deepen(work, row, { irreversible, confirmations });
+    const irreversible = confirmations >= depthFor(listing, unitsAtRisk).irreversible;
+    await deepen(work, row, { irreversible, confirmations, unitsAtRisk });
   }
   return due.length;
 }
@@ -42,10 +45,12 @@ async function dueDeposits(work: Work) {
     .innerJoin('chain_block as block', (join) =>
       join.onRef('block.network', '=', 'deposit.network').onRef('block.hash', '=', 'deposit.block_hash'),
     )
+    .innerJoin(depositsAtRisk(work), (join) => join.onRef('at_risk.id', '=', 'deposit.id'))
     .selectAll('deposit')
-    .select('tip.height as tip_height')
+    .select(['tip.height as tip_height', 'at_risk.units as units_at_risk'])
     .where('deposit.network', '=', network.id)
     .where('block.canonical', '=', true)
+    .where(allRead(work))
     .where(
       sql<boolean>`((deposit.state = 'seen' and ${amountDue('deposit', safe)})
         or (deposit.state = 'safe' and ${amountDue('deposit', irreversible)}))`,
@@ -55,6 +60,26 @@ async function dueDeposits(work: Work) {
     .limit(ROWS_MAX)
     .forUpdate('deposit')
     .execute();
+}
+
+/** Every open deposit of a network that is in a block, with the value that it shares its fate with. */
+function depositsAtRisk({ network }: Work) {
+  return sql<{ id: string; units: bigint }>`(
+    select id, greatest(
+        sum(units) over (partition by asset, customer_id),
+        sum(units) over (partition by asset, tx_id)) as units
+      from deposit where network = ${network.id} and state in ('seen', 'safe') and height is not null
+  )`.as<'at_risk'>('at_risk');
+}
+
+/** The same of strays: small payments of one customer may add up to a deposit. */
+function straysAtRisk({ network }: Work) {
+  return sql<{ id: string; units: bigint }>`(
+    select id, greatest(
+        sum(units) over (partition by contract, coalesce(customer_id, id)),
+        sum(units) over (partition by contract, tx_id)) as units
+      from stray where network = ${network.id} and state = 'seen'
+  )`.as<'at_risk'>('at_risk');
 }
 
 async function advanceStrays(work: Work): Promise<number> {
@@ -69,11 +94,13 @@ async function advanceStrays(work: Work): Promise<number> {
     .innerJoin('chain_block as block', (join) =>
       join.onRef('block.network', '=', 'stray.network').onRef('block.hash', '=', 'stray.block_hash'),
     )
+    .innerJoin(straysAtRisk(work), (join) => join.onRef('at_risk.id', '=', 'stray.id'))
     .selectAll('stray')
     .select('watched.purpose')
     .where('stray.network', '=', network.id)
     .where('stray.state', '=', 'seen')
     .where('block.canonical', '=', true)
+    .where(allRead(work))
     .where(amountDue('stray', due, unlistedDepth(listings)))
     .orderBy('stray.height')
     .orderBy('stray.id')
@@ -82,6 +109,12 @@ async function advanceStrays(work: Work): Promise<number> {
     .execute();
   for (const row of rows) await recordIrreversible(work, row);
   return rows.length;
+}
+
+function allRead({ network }: Work): RawBuilder<boolean> {
+  return sql<boolean>`not exists (
+    select from receipt unread join deposit_cursor cursor on cursor.network = unread.network
+     where unread.network = ${network.id} and unread.change > cursor.change and unread.state = 'mined')`;
 }
 
 /** A token without a listing has no value that we know: it waits as long as anything of the least value does. */
@@ -108,7 +141,7 @@ function dueAt(
     .toReversed()
     .map(
       (tier) =>
-        sql`when ${name} = ${tier.name} and units >= ${tier.from}::numeric then ${tier.depth}::integer`,
+        sql`when ${name} = ${tier.name} and at_risk.units >= ${tier.from}::numeric then ${tier.depth}::integer`,
     );
   return sql`case ${sql.join(whens, sql` `)} end`;
 }

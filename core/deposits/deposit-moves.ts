@@ -72,10 +72,17 @@ export async function followDeposit(work: Work, row: Row, view: View): Promise<v
 export async function deepen(
   work: Work,
   row: Row,
-  reached: { readonly irreversible: boolean; readonly confirmations: number },
+  reached: {
+    readonly irreversible: boolean;
+    readonly confirmations: number;
+    /** What decided the depth: at least the deposit's own. */
+    readonly unitsAtRisk: bigint;
+  },
 ): Promise<void> {
   let current = row;
-  const evidence = { confirmations: reached.confirmations };
+  const { confirmations, unitsAtRisk } = reached;
+  const shared = unitsAtRisk === row.units ? {} : { at_risk_base: unitsAtRisk.toString() };
+  const evidence = { confirmations, ...shared };
   if (current.state === 'seen') {
     if (!current.final) work.postings.push(creditOf(work, current));
     current = await move(work, current, 'safe', { reason: 'DEPTH_SAFE', set: { credited: true }, evidence });

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clearHalt } from '../controls/controls.ts';
 import { depositById, listDeposits, runDeposits } from './deposits.ts';
-import { BTC, config, ETH, setUp, states } from './test/following.ts';
-import { bindAddress, TOKEN, writtenChain } from './test/written-chain.ts';
+import { BTC, config, ETH, setUp, states, type Setup } from './test/following.ts';
+import { bindAddress, testCustomer, TOKEN, writtenChain } from './test/written-chain.ts';
 
 test('a Bitcoin deposit: mempool, block, usable, irreversible; each step on its timeline', async (t) => {
   const s = await setUp(t);
@@ -60,16 +60,12 @@ test('a Bitcoin deposit: mempool, block, usable, irreversible; each step on its 
 
 test('more value wants more depth', async (t) => {
   const s = await setUp(t);
-  const watchedId = await bindAddress(s.db, {
-    network: 'bitcoin',
-    address: 'a1',
-    customer: s.alice,
-    position: 0n,
-  });
+  const alices = await bound(s, 'a1', s.alice);
+  const bobs = await bound(s, 'b1', await testCustomer(s.db, 'bob'));
   const chain = writtenChain(s.db, 'bitcoin', s.clock);
   await chain.mine(
-    { txId: 'small', position: '0', watchedId, contract: '', units: BTC / 10n - 1n },
-    { txId: 'large', position: '1', watchedId, contract: '', units: BTC / 10n },
+    { txId: 'small', position: '0', watchedId: alices, contract: '', units: BTC / 10n - 1n },
+    { txId: 'large', position: '1', watchedId: bobs, contract: '', units: BTC / 10n },
   );
   const expected = [
     ['safe', 'seen'],
@@ -80,12 +76,88 @@ test('more value wants more depth', async (t) => {
   ];
   for (const [small, large] of expected) {
     await s.run();
-    const rows = await listDeposits(s.db, { limit: 9 });
-    assert.equal(rows.find((row) => row.tx_id === 'small')!.state, small);
-    assert.equal(rows.find((row) => row.tx_id === 'large')!.state, large);
+    assert.equal(await stateOf(s, 'small'), small);
+    assert.equal(await stateOf(s, 'large'), large);
     await chain.mine();
   }
 });
+
+const pieces = [
+  { name: 'outputs of one transaction', txOf: () => 'whole', blocks: 1, owners: 1 },
+  { name: 'transactions of one block', txOf: (i: number) => `part-${i}`, blocks: 1, owners: 1 },
+  { name: 'transactions of two blocks', txOf: (i: number) => `part-${i}`, blocks: 2, owners: 1 },
+  { name: 'customers, in one transaction', txOf: () => 'whole', blocks: 1, owners: 2 },
+];
+for (const { name, txOf, blocks, owners } of pieces) {
+  test(`value split into ${name} wants the depth of all of it`, async (t) => {
+    const s = await setUp(t);
+    const ids = [await bound(s, 'a1', s.alice), await bound(s, 'b1', await testCustomer(s.db, 'bob'))];
+    const chain = writtenChain(s.db, 'bitcoin', s.clock);
+    const parts = Array.from({ length: 4 }, (_, i) => ({
+      txId: txOf(i),
+      position: String(i),
+      watchedId: ids[i % owners]!,
+      contract: '',
+      units: BTC / 40n,
+    }));
+    const each = parts.length / blocks;
+    for (let i = 0; i < parts.length; i += each) await chain.mine(...parts.slice(i, i + each));
+    const seen = new Set<string>();
+    for (let confirmations = 1; confirmations <= 5; confirmations += 1) {
+      await s.run();
+      const at = (await listDeposits(s.db, { limit: 9 })).filter(
+        (row) => row.height === chain.blocks.at(-confirmations)!.height,
+      );
+      for (const { state } of at) seen.add(`${confirmations} ${state}`);
+      await chain.mine();
+    }
+    // Once the older block is irreversible, what is left in the younger is worth half.
+    const fourth = blocks === 1 ? '4 safe' : '4 irreversible';
+    const oneByOne = ['1 seen', '2 safe', '3 safe', fourth, '5 irreversible'];
+    assert.deepEqual([...seen], oneByOne, 'as a single payment of all of it');
+  });
+}
+
+test('what is irreversible no longer deepens what comes after it', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bound(s, 'a1', s.alice);
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  const units = BTC / 10n - 1n;
+  await chain.mine({ txId: 'first', position: '0', watchedId, contract: '', units });
+  for (let i = 0; i < 2; i += 1) await chain.mine();
+  await s.run();
+  assert.equal(await stateOf(s, 'first'), 'irreversible');
+  await chain.mine({ txId: 'second', position: '0', watchedId, contract: '', units });
+  await s.run();
+  assert.equal(await stateOf(s, 'second'), 'safe', 'at one confirmation, as any payment of its value');
+});
+
+test('small payments that are split to add up to a deposit want the depth of what they add up to', async (t) => {
+  const s = await setUp(t);
+  const watchedId = await bound(s, 'a1', s.alice);
+  const chain = writtenChain(s.db, 'bitcoin', s.clock);
+  const parts = Array.from({ length: 1_100 }, (_, i) => ({
+    txId: `t${i}`,
+    position: '0',
+    watchedId,
+    contract: '',
+    units: 9_999n,
+  }));
+  await chain.mine(...parts);
+  for (let i = 0; i < 3; i += 1) await chain.mine();
+  await s.run();
+  assert.deepEqual(await s.total('BTC'), { final: 0n, provisional: 0n }, 'not at four confirmations');
+  await chain.mine();
+  await s.run();
+  assert.ok((await s.total('BTC')).final > BTC / 20n, 'at five');
+});
+
+const bound = (s: Setup, address: string, customer: string): Promise<bigint> =>
+  bindAddress(s.db, { network: 'bitcoin', address, customer, position: 0n });
+
+async function stateOf(s: Setup, txId: string): Promise<string | undefined> {
+  return (await listDeposits(s.db, { limit: 9 })).find((row) => row.tx_id === txId)?.state;
+}
 
 test('a reorg takes a credited deposit back, and its next block credits it again, once', async (t) => {
   const s = await setUp(t);
