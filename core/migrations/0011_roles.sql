@@ -48,7 +48,7 @@ grant insert, update (watched_id, height) on evm_balance_check to portcullis_wat
 grant usage on sequence receipt_change to portcullis_watcher;
 grant insert on watched to portcullis_api, portcullis_pipeline, portcullis_watcher;
 grant insert, update (relayer, nonce, state, tx_id, cost_wei, height) on evm_call to portcullis_pipeline;
-grant delete on evm_call to portcullis_pipeline; -- queued ones only, whose time ran out before they had a nonce
+grant delete on evm_call, evm_attempt to portcullis_pipeline; -- queued ones only, whose time ran out before they had a nonce
 grant insert on evm_attempt to portcullis_pipeline;
 grant insert, delete on relay_wait to portcullis_pipeline;
 

@@ -1,10 +1,13 @@
 // Proves on a real EVM node with three real signers what becomes of payments when the relayer is out of ether, fees are
 // too high, its transaction is stuck, a reorg takes the payout back, or another uses its key: paid once, and it says why.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { pino } from 'pino';
+import type { Hex } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { relayWaits } from '../chain/evm/evm.ts';
-import { haltOf } from '../controls/controls.ts';
+import { clearHalt, haltOf } from '../controls/controls.ts';
 import { evmKit } from './test/evm-kit.ts';
 import { ask, ETH, fundEther, settleDown, startStack, timeline, until } from './test/stack.ts';
 
@@ -110,7 +113,7 @@ test('a reorg takes the payout back: it is on its way again, mined again, and se
   await kit.booksAreTheChain(pipeline);
 });
 
-test('another uses its key: the network halts, and the payment is neither lost nor called paid', async () => {
+test('another uses its key: the network halts, nothing is called paid, and another key pays it', async () => {
   const to = kit.recipient();
   const id = await ask(stack, { ...order, destination: to });
   await until('sent', async () => (await kit.row(id)).tx_id !== null, pipeline.step);
@@ -136,4 +139,12 @@ test('another uses its key: the network halts, and the payment is neither lost n
   assert.equal((await kit.row(id)).state, 'broadcast');
   assert.equal(await kit.balanceOf(to), 0n);
   await stack.whole();
+  // A person gives the relayer another key, with ether, and clears the halt.
+  const key: Hex = generatePrivateKey();
+  writeFileSync(kit.network.relayerKeyFile, key);
+  await anvil.rpc('anvil_setBalance', privateKeyToAccount(key).address, hex(ETH));
+  await stack.db.transaction().execute((trx) => clearHalt(trx, 'ethereum', new Date()));
+  await kit.ended(await stack.pipeline(), [id], 'settled');
+  assert.equal(await kit.balanceOf(to), ETH);
+  assert.equal((await attempts(id)).length, 2);
 });

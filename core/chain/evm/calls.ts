@@ -57,11 +57,16 @@ export async function dropQueuedCall(
   network: string,
   key: string,
 ): Promise<boolean> {
-  const rows = await executorOf(trx).query(
-    `delete from evm_call where network = $1 and key = $2 and state = 'queued' returning id`,
+  const sql = executorOf(trx);
+  const [call] = await sql.query<{ id: string }>(
+    `select id from evm_call where network = $1 and key = $2 and state = 'queued' for update`,
     [network, key],
   );
-  return rows.length > 0;
+  if (!call) return false;
+  // Attempts under a key that was exchanged: none of them can be mined any more.
+  await sql.query('delete from evm_attempt where call_id = $1', [call.id]);
+  await sql.query('delete from evm_call where id = $1', [call.id]);
+  return true;
 }
 
 function refuseUnsendable({ key, target, gasLimit }: NewCall, data: Buffer): void {

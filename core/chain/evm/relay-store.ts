@@ -82,16 +82,37 @@ export async function openCalls(db: Db, { network, relayer }: Lane): Promise<Ope
   return [...calls.values()];
 }
 
-export type QueuedCall = Omit<OpenCall, 'nonce' | 'attempts'>;
+/** Other keys of this network that have calls on their way: ours until they were exchanged. */
+export async function earlierRelayers(db: Db, { network, relayer }: Lane): Promise<string[]> {
+  const rows = await executorOf(db).query<{ relayer: string }>(
+    `select distinct relayer from evm_call where network = $1 and state = 'sent' and relayer <> $2`,
+    [network, relayer],
+  );
+  return rows.map((row) => row.relayer);
+}
+
+/** Back to the queue: its nonce is lost. The attempts stay on record. */
+export async function queueAgain(trx: DatabaseTransaction, callId: string): Promise<void> {
+  await executorOf(trx).query(
+    `update evm_call set state = 'queued', relayer = null, nonce = null where id = $1 and state = 'sent'`,
+    [callId],
+  );
+}
+
+export type QueuedCall = Omit<OpenCall, 'nonce' | 'attempts'> & {
+  /** Of the last attempt under an earlier key; 0 without one. */
+  readonly attemptsBefore: number;
+};
 
 /** The call of a network that waits longest for a nonce. */
 export async function nextQueued(trx: DatabaseTransaction, network: string): Promise<QueuedCall | undefined> {
-  const [row] = await executorOf(trx).query<CallRow>(
-    `select id, target, data, value, gas_limit from evm_call
-     where network = $1 and state = 'queued' order by created_at, id limit 1 for update`,
+  const [row] = await executorOf(trx).query<CallRow & { before: number }>(
+    `select c.id, c.target, c.data, c.value, c.gas_limit,
+       coalesce((select max(a.n) from evm_attempt a where a.call_id = c.id), 0) as before
+     from evm_call c where c.network = $1 and c.state = 'queued' order by c.created_at, c.id limit 1 for update`,
     [network],
   );
-  return row && callOf(row);
+  return row && { ...callOf(row), attemptsBefore: row.before };
 }
 
 export async function hasQueued(db: Db, network: string): Promise<boolean> {
@@ -188,7 +209,7 @@ export async function hashAtDepth(db: Db, network: string, depth: number): Promi
   return row?.hash;
 }
 
-function callOf(row: CallRow): QueuedCall {
+function callOf(row: CallRow): Omit<QueuedCall, 'attemptsBefore'> {
   return {
     id: row.id,
     target: row.target as Address,

@@ -7,6 +7,7 @@ import { readHash, readNumber, readObject, readQuantity } from './read.ts';
 import { RelayError } from './relay-fault.ts';
 import {
   depthOf,
+  earlierRelayers,
   endCall,
   giveNonce,
   hasQueued,
@@ -17,6 +18,7 @@ import {
   nextNonce,
   nextQueued,
   openCalls,
+  queueAgain,
   type Attempt,
   type CallEnd,
   type Lane,
@@ -88,6 +90,7 @@ export async function runRelayLane(deps: RelayLane): Promise<RelayStep> {
     else open.push(sighting);
   }
   await refuseForeign(deps, open, minedNonces);
+  step.ended += await carryOver(deps, lane);
   const market = lazily(() => feeMarketOf(deps.rpc));
   for (const [index, sighting] of open.entries()) {
     if (sighting.mined || step.wait === 'FUNDS_LOW') continue;
@@ -178,13 +181,40 @@ function endOf(txId: Hex, answer: unknown): { blockHash: Hex; end: CallEnd } {
 async function refuseForeign(deps: RelayLane, open: readonly Sighting[], minedNonces: number): Promise<void> {
   const missing = open.find((sighting) => !sighting.mined && sighting.call.nonce < minedNonces);
   if (!missing) return;
+  if (await isClosed(deps, missing, deps.relayer.address)) throw foreign(missing.call.nonce, deps.relayer);
+}
+
+/** Its nonce is irreversibly used, by none of its attempts. */
+async function isClosed(deps: RelayLane, { call }: Sighting, relayer: string): Promise<boolean> {
   const hash = await hashAtDepth(deps.db, deps.network.id, irreversibleDepth(deps.network));
-  if (hash === undefined) return;
-  const irreversible = await transactionCount(deps, { blockHash: hash });
-  if (irreversible <= missing.call.nonce) return;
+  if (hash === undefined) return false;
+  const irreversible = await transactionCount(deps, { blockHash: hash }, relayer);
+  if (irreversible <= call.nonce) return false;
   // It may have been mined after we looked.
-  const [again] = await look(deps, [missing.call]);
-  if (!again?.mined) throw foreign(missing.call.nonce, deps.relayer);
+  const [again] = await look(deps, [call]);
+  return !again?.mined;
+}
+
+/**
+ * Calls of keys that ours has replaced. Their bytes are as good as ever, so they are sent again until their nonces
+ * are closed; one whose nonce another transaction took irreversibly can never be mined, and is queued for our key.
+ */
+async function carryOver(deps: RelayLane, lane: Lane): Promise<number> {
+  const { db, effects, network } = deps;
+  let ended = 0;
+  for (const relayer of await earlierRelayers(db, lane)) {
+    for (const sighting of await look(deps, await openCalls(db, { network: network.id, relayer }))) {
+      if (await endWhereIrreversible(deps, sighting)) ended += 1;
+      else if (sighting.mined) continue;
+      else if (await isClosed(deps, sighting, relayer)) {
+        await effects.commit('relay.carry-over', (trx) => queueAgain(trx, sighting.call.id));
+      } else if (!sighting.known) {
+        // Without ether on that account it waits there, which is no trouble of our lane.
+        await send(deps, sighting.last, { ended: 0, sent: 0, replaced: 0, wait: undefined });
+      }
+    }
+  }
+  return ended;
 }
 
 function foreign(nonce: number, relayer: Relayer): RelayError {
@@ -268,7 +298,7 @@ async function sendQueued(
         gasLimit: call.gasLimit,
         fees,
       });
-      const first: Attempt = { n: 1, ...signed, fees, madeAt: now() };
+      const first: Attempt = { n: call.attemptsBefore + 1, ...signed, fees, madeAt: now() };
       await giveNonce(trx, call.id, { relayer: lane.relayer, nonce });
       await insertAttempt(trx, call.id, first);
       return first;
@@ -299,11 +329,9 @@ async function send(deps: RelayLane, attempt: Attempt, step: Progress): Promise<
 async function transactionCount(
   { rpc, relayer }: RelayLane,
   block: 'latest' | { readonly blockHash: string },
+  account: string = relayer.address,
 ): Promise<number> {
-  return readNumber(
-    await rpc.call('eth_getTransactionCount', [relayer.address, block]),
-    'eth_getTransactionCount',
-  );
+  return readNumber(await rpc.call('eth_getTransactionCount', [account, block]), 'eth_getTransactionCount');
 }
 
 function limitPerGas({ feePerGasMaxGwei }: RelayNetwork): bigint {
