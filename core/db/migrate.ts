@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
+import { Client } from 'pg';
 
 const FOLDER = fileURLToPath(new URL('../migrations', import.meta.url));
 
@@ -21,9 +22,13 @@ export class MigrationError extends Error {
 export async function migrate(url: string, folder: string = FOLDER): Promise<string[]> {
   const messages: string[] = [];
   const note = (message: string) => void messages.push(message);
+  // Ours and not the runner's, which leaves its own open when it refuses.
+  const client = new Client({ connectionString: url });
+  client.on('error', (error) => note(error.message));
   try {
+    await client.connect();
     const applied = await runner({
-      databaseUrl: url,
+      dbClient: client,
       dir: folder,
       ignorePattern: NOT_A_MIGRATION,
       direction: 'up',
@@ -36,5 +41,7 @@ export async function migrate(url: string, folder: string = FOLDER): Promise<str
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new MigrationError(`Migration failed: ${reason}\n${messages.slice(-3).join('\n')}`, { cause });
+  } finally {
+    await client.end();
   }
 }
