@@ -5,7 +5,7 @@ export type ReceiptState = 'mempool' | 'mined' | 'orphaned' | 'replaced';
 /** An incoming movement of one transaction. */
 export interface NewReceipt {
   readonly txId: string;
-  /** Bitcoin: vout. EVM: log:N of the transaction, or call:path. */
+  /** Bitcoin: vout. EVM: log:N of the transaction, call:path, or balance:address where no transaction carried it. */
   readonly position: string;
   readonly watchedId: bigint;
   /** Lower-case token contract; '' for the network's own coin. */

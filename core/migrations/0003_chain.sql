@@ -27,13 +27,14 @@ create table watched (
   derivation text not null,                    -- descriptor branch/index such as 0/17, or the salt
   unique (network, address)
 );
+create index watched_deposits on watched (network, id) where purpose = 'deposit';
 
 -- One incoming movement, as seen in one block (or in none yet). Mined again after a reorg it is a new row.
 create table receipt (
   id         bigint generated always as identity primary key,
   network    text not null,
   tx_id      text not null,
-  position   text not null,                    -- bitcoin: vout; evm: log:N (of the transaction) or call:path
+  position   text not null,                    -- bitcoin: vout; evm: log:N (of the transaction), call:path, balance:address
   watched_id bigint not null references watched,
   contract   text not null,                    -- '' for the network's own coin
   units      numeric(78,0) not null check (units > 0),
@@ -107,6 +108,8 @@ create table evm_delivery (
   canonical   boolean not null,
   primary key (network, block_hash, tx_id, position)
 );
+
+create index evm_delivery_by_deposit on evm_delivery (network, deposit, contract, height) where canonical;
 
 -- How far the check of balances got: addresses up to this id, at this height. After the last it begins anew.
 create table evm_balance_check (

@@ -613,6 +613,7 @@ CREATE INDEX deposit_by_customer ON public.deposit USING btree (customer_id, id)
 CREATE INDEX deposit_open ON public.deposit USING btree (network, height) WHERE (state = ANY (ARRAY['seen'::text, 'safe'::text]));
 CREATE INDEX deposit_unswept ON public.deposit USING btree (network, asset, address_id) WHERE final;
 CREATE INDEX event_subject ON public.event USING btree (subject, seq);
+CREATE INDEX evm_delivery_by_deposit ON public.evm_delivery USING btree (network, deposit, contract, height) WHERE canonical;
 CREATE INDEX evm_payout_by_id ON public.evm_payout USING btree (network, payout_id) WHERE canonical;
 CREATE INDEX hold_pending ON public.hold USING btree (account_id) WHERE (state = 'pending'::text);
 CREATE INDEX idempotency_key_by_age ON public.idempotency_key USING btree (created_at);
@@ -631,6 +632,7 @@ CREATE INDEX sweep_item_by_address ON public.sweep_item USING btree (network, ad
 CREATE UNIQUE INDEX sweep_item_once ON public.sweep_item USING btree (network, address, contract) WHERE (NOT settled);
 CREATE INDEX sweep_open ON public.sweep USING btree (network) WHERE (state = 'sent'::text);
 CREATE INDEX unswept_by_units ON public.unswept USING btree (network, contract, units) WHERE (units > (0)::numeric);
+CREATE INDEX watched_deposits ON public.watched USING btree (network, id) WHERE (purpose = 'deposit'::text);
 CREATE INDEX withdrawal_by_customer ON public.withdrawal USING btree (customer_id, id);
 CREATE INDEX withdrawal_by_spend ON public.withdrawal USING btree (spend_id) WHERE (spend_id IS NOT NULL);
 CREATE INDEX withdrawal_open ON public.withdrawal USING btree (network, asset, order_number) WHERE (state <> ALL (ARRAY['settled'::text, 'refused'::text, 'cancelled'::text, 'failed'::text]));

@@ -1,7 +1,8 @@
 import type { EvmNetwork } from '../../config/config.ts';
 import { commitTo } from '../../db/db.ts';
-import { followChain, watchAddresses, type FollowLoop, type WatchAddress } from '../chain.ts';
+import { ChainError, followChain, watchAddresses, type FollowLoop, type WatchAddress } from '../chain.ts';
 import { parseEvmAddress } from './address.ts';
+import { checkBalances, type BalanceCheck } from './balance-check.ts';
 import { openEvmFollower } from './follow-evm.ts';
 import { evmRpc, type EvmRpc } from './rpc.ts';
 import { evmSource, type EvmBlock } from './source.ts';
@@ -77,7 +78,20 @@ export async function startEvmWatcher(watcher: EvmWatcher): Promise<void> {
     source: evmSource(rpc, network),
     handler: follower.handler,
     pollMs: network.pollMs,
+    onCaughtUp: () => lookAtBalances({ db, commit, network, rpc, now }, log),
   });
+}
+
+/** A node that cannot say what addresses have is followed all the same: the next block asks again. */
+async function lookAtBalances(check: BalanceCheck, log: EvmWatcher['log']): Promise<void> {
+  const network = check.network.id;
+  try {
+    const found = await checkBalances(check);
+    if (found > 0) log.warn({ network, found }, 'ether that no transaction carried');
+  } catch (error) {
+    if (!(error instanceof ChainError) || !error.retryable) throw error;
+    log.warn({ network, code: error.code, detail: error.message }, 'balances were not told');
+  }
 }
 
 /** The system's own contracts on a network: what arrives there is seen, whoever sends it. */
