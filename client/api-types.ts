@@ -1452,6 +1452,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `ADDRESS_INDEX_EXHAUSTED`: Signers spend from no further address of this epoch: a new epoch must begin before another is issued. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#ADDRESS_INDEX_EXHAUSTED",
+                     *       "title": "Signers spend from no further address of this epoch: a new epoch must begin before another is issued",
+                     *       "status": 409,
+                     *       "detail": "Signers spend from no further address of this epoch: a new epoch must begin before another is issued",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "ADDRESS_INDEX_EXHAUSTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "ADDRESS_INDEX_EXHAUSTED";
+                    };
+                };
+            };
             /** @description `BODY_TOO_LARGE`: The body is larger than this route takes. */
             413: {
                 headers: {

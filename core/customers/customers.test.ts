@@ -20,10 +20,10 @@ import {
 } from './customers.ts';
 import { manifestFile } from './test/manifest.ts';
 
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, indexMax?: number) {
   const db = await openTestDatabase({ after: (fn) => t.after(fn) });
   const clock = testClock();
-  const config = testConfig(manifestFile(t));
+  const config = testConfig(manifestFile(t, indexMax));
   return { db, config, now: clock.now, clock };
 }
 
@@ -74,6 +74,26 @@ test('Bitcoin: each customer his own index, the same address until renewed, the 
   assert.ok(await isOwnAddress(s.db, network, first.address));
   assert.ok(!(await isOwnAddress(s.db, network, 'bcrt1qstranger')));
   assert.equal((await addressesOf(s.db, alice)).length, 2);
+});
+
+test('Bitcoin: no address is given out that signers would refuse to spend from', async (t) => {
+  const s = await setUp(t, 1);
+  const network = networkOf(s.config, 'bitcoin');
+  const [alice, bob] = [await testCustomer(s.db, 'alice'), await testCustomer(s.db, 'bob')];
+  const zeroth = await issueAddress(s, { customer: alice, network });
+  const last = await issueAddress(s, { customer: alice, network, renew: true });
+  assert.deepEqual([zeroth.position, last.position], [0n, 1n], 'the highest index is one that they take');
+  const exhausted = { name: 'AddressIndexError', code: 'ADDRESS_INDEX_EXHAUSTED' };
+  await assert.rejects(issueAddress(s, { customer: bob, network }), exhausted);
+  await assert.rejects(issueAddress(s, { customer: alice, network, renew: true }), exhausted);
+  assert.equal((await issueAddress(s, { customer: alice, network })).id, last.id, 'the active one stays');
+  assert.deepEqual(await addressesOf(s.db, bob), []);
+  const watched = await s.db
+    .selectFrom('watched')
+    .select('address')
+    .where('network', '=', 'bitcoin')
+    .execute();
+  assert.equal(watched.length, 2);
 });
 
 test('EVM: one keyless address on every network, from customer and counter alone', async (t) => {

@@ -9,6 +9,7 @@ import type { Database, DatabaseTransaction } from '../db/db.ts';
 import type { Customer, DepositAddress } from '../db/tables.ts';
 import { deriveAddress } from './derive-address.ts';
 
+export { AddressIndexError } from '../chain/bitcoin/bitcoin.ts';
 export { isOwnAddress, ownAmong, ownerOf } from './whose-address.ts';
 
 export type CustomerRow = Selectable<Customer>;
@@ -85,7 +86,8 @@ export async function addressByText(
  * The customer's active deposit address on a network: the same again and again, unless `renew`, which retires it
  * (watched for ever, credited late) for a new one. An EVM address is the same on all EVM networks, so it is
  * issued and retired on all of them at once, and a payment on another one than asked for is seen too.
- * Two callers at once get the same answer. Throws when the customer does not exist.
+ * Two callers at once get the same answer. Throws when the customer does not exist, and
+ * AddressIndexError, with nothing issued and nothing retired, when signers would refuse to spend from the next one.
  */
 export async function issueAddress(
   deps: AddressDeps,

@@ -27,6 +27,10 @@ export const problemKinds = {
   IDEMPOTENCY_KEY_REUSED: kind(422, 'This Idempotency-Key was used with another request'),
   IDEMPOTENCY_KEY_IN_FLIGHT: kind(409, 'The first request with this Idempotency-Key is still running', true),
   EXTERNAL_ID_REUSED: kind(409, 'This external_id was used with other content'),
+  ADDRESS_INDEX_EXHAUSTED: kind(
+    409,
+    'Signers spend from no further address of this epoch: a new epoch must begin before another is issued',
+  ),
   AMOUNT_NOT_DECIMAL: kind(422, 'An amount is a plain decimal string such as "0.015"'),
   AMOUNT_NOT_POSITIVE: kind(422, 'An amount is above zero'),
   AMOUNT_TOO_PRECISE: kind(422, 'The amount has more decimals than the asset'),

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { AddressIndexError } from '../customers/customers.ts';
 import { LedgerError } from '../ledger/ledger.ts';
 import { Problem } from './problems.ts';
 
@@ -7,6 +8,7 @@ import { Problem } from './problems.ts';
 export function asProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return shapeProblem(error);
+  if (error instanceof AddressIndexError) return new Problem(error.code, error.message);
   const { code, statusCode, message } = asFault(error);
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Problem('BODY_TOO_LARGE');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Problem('MEDIA_TYPE_UNSUPPORTED');

@@ -46,6 +46,7 @@ export { dustLimitOf, feeFor, inputFormOf } from './transaction.ts';
 export { previousTransactions, scanWallet, spendableCoins, type WalletScan } from './wallet-coins.ts';
 export { nativeCurveMissing } from './curve.ts';
 export {
+  AddressIndexError,
   deriveChecked,
   deriveScript,
   openWallet,

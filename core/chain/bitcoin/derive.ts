@@ -16,6 +16,8 @@ export interface BitcoinWallet {
   readonly chain: BitcoinChain;
   readonly threshold: number;
   readonly xpubs: readonly string[];
+  /** The highest index that signers derive again: they spend from none above it, and pay no change there. */
+  readonly indexMax: number;
   /** By branch, then by signer: the parents of all addresses, parsed once. */
   readonly parents: readonly [readonly ExtendedKey[], readonly ExtendedKey[]];
 }
@@ -47,6 +49,13 @@ export class WalletError extends Error {
   readonly retryable = false;
 }
 
+/** Signers would refuse to spend from this address: the manifest's window is used up. A new epoch has a new one. */
+export class AddressIndexError extends Error {
+  override readonly name = 'AddressIndexError';
+  readonly code = 'ADDRESS_INDEX_EXHAUSTED';
+  readonly retryable = false;
+}
+
 /** BIP-32 serialisation versions of extended public keys. */
 const VERSIONS: Readonly<Record<BitcoinChain, number>> = {
   main: 0x0488b21e,
@@ -75,8 +84,10 @@ export function openWallet(options: {
   readonly chain: BitcoinChain;
   readonly threshold: number;
   readonly xpubs: readonly string[];
+  /** Default: all that BIP-32 has. */
+  readonly indexMax?: number;
 }): BitcoinWallet {
-  const { chain, threshold, xpubs } = options;
+  const { chain, threshold, xpubs, indexMax = INDEX_MAX } = options;
   if (xpubs.length < 1 || xpubs.length > SIGNERS_MAX || threshold < 1 || threshold > xpubs.length) {
     throw new WalletError(`${threshold} of ${xpubs.length} signatures`);
   }
@@ -85,6 +96,7 @@ export function openWallet(options: {
     chain,
     threshold,
     xpubs,
+    indexMax,
     parents: [accounts.map((key) => child(key, 0)), accounts.map((key) => child(key, 1))] as const,
   });
 }
@@ -114,9 +126,13 @@ export function deriveScript(wallet: BitcoinWallet, branch: Branch, index: numbe
 
 /**
  * As deriveScript, and derived once more by @scure/bip32 and @scure/btc-signer, which share no code with the
- * fast path (1.7 ms). A difference stops the process: a wrong address is money lost.
+ * fast path (1.7 ms). A difference stops the process: a wrong address is money lost. Throws AddressIndexError above
+ * the wallet's `indexMax`.
  */
 export function deriveChecked(wallet: BitcoinWallet, branch: Branch, index: number): DerivedScript {
+  if (index > wallet.indexMax) {
+    throw new AddressIndexError(`${branch}/${index}: signers derive no index above ${wallet.indexMax}`);
+  }
   const derived = deriveScript(wallet, branch, index);
   const second = deriveAgain(wallet, branch, index);
   assert.equal(derived.address, second.address, `address ${branch}/${index} by two libraries`);

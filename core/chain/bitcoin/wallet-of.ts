@@ -38,5 +38,6 @@ function read(config: Config, network: BitcoinNetwork): BitcoinWallet {
     chain: network.chain,
     threshold: manifest.threshold,
     xpubs: manifest.signers.map((signer) => signer.xpub),
+    indexMax: entry.indexMax,
   });
 }

@@ -6,7 +6,7 @@ import { HDKey } from '@scure/bip32';
 import { testManifestText } from '../../../world/testing-manifest.ts';
 
 /** Three signers whose public keys a wallet of a test is made of. */
-export function manifestFile(t: TestContext): string {
+export function manifestFile(t: TestContext, indexMax = 1_000_000): string {
   const folder = mkdtempSync(join(tmpdir(), 'customers-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const versions = { private: 0x04358394, public: 0x043587cf };
@@ -23,7 +23,7 @@ export function manifestFile(t: TestContext): string {
     asset: `${network}/slip44:1`,
     feeRateMaxSatPerVb: 500,
     feeMaxSat: '5000000',
-    indexMax: 1_000_000,
+    indexMax,
   };
   const file = join(folder, 'manifest.json');
   writeFileSync(file, testManifestText({ epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] }));

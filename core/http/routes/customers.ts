@@ -91,7 +91,9 @@ function addressRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/customers/:id/deposit-addresses',
     {
-      config: { problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
+      config: {
+        problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET', 'ADDRESS_INDEX_EXHAUSTED'],
+      },
       schema: {
         operationId: 'issueDepositAddress',
         tags: ['customers'],
