@@ -18,6 +18,8 @@ export interface LocalEvmNetwork {
 export interface LocalSystem {
   readonly bitcoinNodeUrl: string;
   readonly bitcoinCaip2: string;
+  /** Of the people's cold Bitcoin wallet. */
+  readonly coldDescriptor?: string;
   readonly evm: readonly LocalEvmNetwork[];
   readonly signers: readonly {
     readonly id: string;
@@ -83,6 +85,7 @@ function bitcoinNetwork(system: LocalSystem) {
     feeTargetBlocks: 3,
     feeRateMinSatPerVb: 1,
     feeRateMaxSatPerVb: 500,
+    ...(system.coldDescriptor === undefined ? {} : { coldDescriptor: system.coldDescriptor }),
     listings: [
       {
         asset: 'BTC',

@@ -80,6 +80,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const nodes = await startNodes(options, folder, onStop, say, previous);
   const people = await startPeople(folder.at('people', 'keys.json'));
   onStop(people.stop);
+  const introduced = await people.introduce();
   const relayerKeyFile = await secretKey(folder, 'relayer.key');
   const client = await identityIn(folder.at('secrets'), 'core');
   say('signers: three processes, each with a key of its own');
@@ -100,6 +101,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const system: LocalSystem = {
     bitcoinNodeUrl: nodes.bitcoind.url,
     bitcoinCaip2: REGTEST_CAIP2,
+    coldDescriptor: introduced.coldDescriptor,
     evm: evm.map((entry) => ({
       ...entry,
       name: (options.evmNetworks ?? EVM_DEFAULT).find(({ id }) => id === entry.id)?.name ?? entry.id,
@@ -112,10 +114,8 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
     pollMs: options.pollMs ?? 250,
     stuckAfterMs: options.stuckAfterMs ?? 30_000,
   };
-  const introduced = await people.introduce();
   const manifest = walletManifest(signers.all, publicOperators(operators, introduced), system);
-  const { walletManifestFile: manifestFile } = system;
-  await installManifest({ manifest, manifestFile, people, operators, signers });
+  await installManifest({ manifest, manifestFile: system.walletManifestFile, people, operators, signers });
   await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
 
   const apiKey = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);

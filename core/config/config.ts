@@ -51,6 +51,11 @@ const bitcoinNetwork = z.strictObject({
   feeTargetBlocks: z.int().min(1).default(3),
   feeRateMinSatPerVb: z.number().positive().default(1),
   feeRateMaxSatPerVb: z.number().positive(),
+  /** The cold wallet: wsh(sortedmulti(…/<0;1>/*)), public keys only. What it receives and pays is seen and booked. */
+  coldDescriptor: z
+    .string()
+    .regex(/^wsh\(sortedmulti\(\d{1,2},[^()]+\)\)(#[a-z0-9]{8})?$/)
+    .optional(),
 });
 
 const evmNetwork = z.strictObject({

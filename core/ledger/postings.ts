@@ -96,7 +96,7 @@ export interface RecordNetworkCost {
   readonly network: string;
   readonly asset: string;
   readonly units: bigint;
-  readonly paidFrom: 'hot' | 'gas' | 'unswept';
+  readonly paidFrom: 'hot' | 'gas' | 'unswept' | 'cold';
 }
 
 export interface RecordSweep {

@@ -27,7 +27,7 @@ create table watched (
   derivation text not null,                    -- descriptor branch/index such as 0/17, or the salt
   unique (network, address)
 );
-create index watched_deposits on watched (network, id) where purpose = 'deposit';
+create index watched_by_purpose on watched (network, purpose, id);
 
 -- One incoming movement, as seen in one block (or in none yet). Mined again after a reorg it is a new row.
 create table receipt (

@@ -632,7 +632,7 @@ CREATE INDEX sweep_item_by_address ON public.sweep_item USING btree (network, ad
 CREATE UNIQUE INDEX sweep_item_once ON public.sweep_item USING btree (network, address, contract) WHERE (NOT settled);
 CREATE INDEX sweep_open ON public.sweep USING btree (network) WHERE (state = 'sent'::text);
 CREATE INDEX unswept_by_units ON public.unswept USING btree (network, contract, units) WHERE (units > (0)::numeric);
-CREATE INDEX watched_deposits ON public.watched USING btree (network, id) WHERE (purpose = 'deposit'::text);
+CREATE INDEX watched_by_purpose ON public.watched USING btree (network, purpose, id);
 CREATE INDEX withdrawal_by_customer ON public.withdrawal USING btree (customer_id, id);
 CREATE INDEX withdrawal_by_spend ON public.withdrawal USING btree (spend_id) WHERE (spend_id IS NOT NULL);
 CREATE INDEX withdrawal_open ON public.withdrawal USING btree (network, asset, order_number) WHERE (state <> ALL (ARRAY['settled'::text, 'refused'::text, 'cancelled'::text, 'failed'::text]));

@@ -1,7 +1,14 @@
 import { haltNetwork, isHalted } from '../controls/controls.ts';
-import { listingsOf, type Config, type EvmNetwork, type Listing } from '../config/config.ts';
+import {
+  listingsOf,
+  type BitcoinNetwork,
+  type Config,
+  type EvmNetwork,
+  type Listing,
+} from '../config/config.ts';
 import { commitTo, executorOf, type Commit, type Database, type DatabaseTransaction } from '../db/db.ts';
 import { LedgerError } from '../ledger/ledger.ts';
+import { bookColdSpends } from './cold-bitcoin.ts';
 import { bookDeliveries, DestinationUnknownError } from './deliveries.ts';
 import { openBooks, type OpeningBalance } from './opening.ts';
 import { planSweep } from './plan-sweep.ts';
@@ -42,7 +49,7 @@ const LOCK_CLASS = 7_306_011;
 const CONFLICTS_MAX = 5;
 
 /**
- * One step for every EVM network that is not halted: notice what became irreversible, book what the factory
+ * One step for every network that is not halted. Bitcoin: book what the cold wallet paid. EVM: notice what became irreversible, book what the factory
  * delivered (whoever called it: anybody may), settle our own calls, plan the next one. Each part is one
  * transaction with its cursor. Answers how much it moved; 0 means that there is nothing to do for now. Throws the
  * first fault that a network had, after the others had their turn.
@@ -51,9 +58,8 @@ export async function runTreasury(deps: TreasuryDeps): Promise<number> {
   let moved = 0;
   let fault: unknown;
   for (const network of deps.config.networks) {
-    if (network.kind !== 'evm') continue;
     try {
-      moved += await runNetwork(deps, network);
+      moved += network.kind === 'evm' ? await runNetwork(deps, network) : await runBitcoin(deps, network);
     } catch (error) {
       fault ??= error;
     }
@@ -80,6 +86,18 @@ async function runNetwork(deps: TreasuryDeps, network: EvmNetwork): Promise<numb
   return moved + (await step(deps, network, feePerGasWei, ['treasury.plan', planSweep]));
 }
 
+/** Deposits are spent where they lie: only what cold wallet's holders did is to be booked. */
+async function runBitcoin(deps: TreasuryDeps, network: BitcoinNetwork): Promise<number> {
+  if (network.coldDescriptor === undefined) return 0;
+  const commit = deps.commit ?? commitTo(deps.db);
+  return inTransaction(commit, 'treasury.cold', async (trx) => {
+    await lockTreasury(trx, network.id);
+    if (await isHalted(trx, network.id)) return 0;
+    const listing = listingsOf(deps.config).find((entry) => entry.network.id === network.id);
+    return listing ? bookColdSpends({ trx, network, listing, at: deps.now() }) : 0;
+  });
+}
+
 async function step(
   deps: TreasuryDeps,
   network: EvmNetwork,
@@ -89,8 +107,7 @@ async function step(
   const commit = deps.commit ?? commitTo(deps.db);
   try {
     return await inTransaction(commit, name, async (trx) => {
-      const lock = 'select pg_advisory_xact_lock($1::int, hashtext($2))';
-      await executorOf(trx).query(lock, [LOCK_CLASS, network.id]);
+      await lockTreasury(trx, network.id);
       if (await isHalted(trx, network.id)) return 0;
       const listings = listingsOf(deps.config).filter((listing) => listing.network.id === network.id);
       return part({ trx, network, listings, epoch: deps.config.epoch, at: deps.now(), feePerGasWei });
@@ -102,6 +119,11 @@ async function step(
     );
     return 0;
   }
+}
+
+async function lockTreasury(trx: DatabaseTransaction, network: string): Promise<void> {
+  const lock = 'select pg_advisory_xact_lock($1::int, hashtext($2))';
+  await executorOf(trx).query(lock, [LOCK_CLASS, network]);
 }
 
 async function inTransaction<Result>(

@@ -1,5 +1,7 @@
 import type { BitcoinNetwork } from '../../config/config.ts';
+import { commitTo } from '../../db/db.ts';
 import { followChain, type FollowLoop } from '../chain.ts';
+import { openColdWallet, watchCold } from './cold.ts';
 import { nativeCurveMissing } from './curve.ts';
 import { openBitcoinFollower } from './follow-bitcoin.ts';
 import type { BitcoinRpc } from './rpc.ts';
@@ -44,6 +46,7 @@ export {
 } from './select-coins.ts';
 export { dustLimitOf, feeFor, inputFormOf } from './transaction.ts';
 export { previousTransactions, scanWallet, spendableCoins, type WalletScan } from './wallet-coins.ts';
+export { openColdWallet } from './cold.ts';
 export { nativeCurveMissing } from './curve.ts';
 export {
   AddressIndexError,
@@ -74,8 +77,13 @@ export interface BitcoinWatcher extends Pick<
  * spends. One process at a time for each network. Rejects when the database is lost.
  */
 export async function startBitcoinWatcher(watcher: BitcoinWatcher): Promise<void> {
-  const { db, commit, network, rpc, now, seed, log } = watcher;
+  const { db, commit = commitTo(watcher.db), network, rpc, now, seed, log } = watcher;
   if (nativeCurveMissing !== undefined) log.warn({ network: network.id }, nativeCurveMissing);
+  const cold = network.coldDescriptor && openColdWallet(network.coldDescriptor, network.chain);
+  const watchMore = async (): Promise<void> => {
+    if (cold) await watchCold({ db, commit }, network.id, cold);
+  };
+  await watchMore();
   const follower = await openBitcoinFollower({ db, commit, network, rpc, now, seed });
   log.info({ network: network.id, ...follower.sizes() }, 'loaded');
   await followChain({
@@ -83,6 +91,9 @@ export async function startBitcoinWatcher(watcher: BitcoinWatcher): Promise<void
     source: bitcoinSource(rpc, network),
     handler: follower.handler,
     pollMs: network.pollMs,
-    onCaughtUp: follower.pollMempool,
+    onCaughtUp: async () => {
+      await watchMore();
+      await follower.pollMempool();
+    },
   });
 }

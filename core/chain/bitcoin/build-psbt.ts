@@ -56,13 +56,17 @@ export interface PayOptions {
 /** One transaction that pays many orders. Inputs and outputs are in the order of BIP-69: change hides among them. */
 export function buildPayPsbt(options: PayOptions): BuiltPsbt {
   const { wallet, coins, orders, changeIndex, changeSat, previous } = options;
-  const outputs: ClaimedOutput[] = orders.map(({ orderNumber, script, units }) => ({
+  const outputs = paymentOutputs(orders);
+  if (changeSat > 0n) outputs.push(changeOutput(wallet, changeIndex, changeSat));
+  return buildPsbt(wallet, { inputs: coins, outputs }, previous);
+}
+
+export function paymentOutputs(orders: PayOptions['orders']): ClaimedOutput[] {
+  return orders.map(({ orderNumber, script, units }) => ({
     script,
     units,
     claim: { order: orderNumber.toString() },
   }));
-  if (changeSat > 0n) outputs.push(changeOutput(wallet, changeIndex, changeSat));
-  return buildPsbt(wallet, { inputs: coins, outputs }, previous);
 }
 
 export function changeOutput(wallet: BitcoinWallet, index: number, units: bigint): ClaimedOutput {

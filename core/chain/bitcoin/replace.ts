@@ -1,11 +1,13 @@
 import {
   buildPsbt,
   changeOutput,
+  paymentOutputs,
   planOf,
   previousIn,
   vbytesOf,
   type BuiltPsbt,
   type ClaimedOutput,
+  type PayOptions,
   type StoredRequest,
 } from './build-psbt.ts';
 import { deriveScript, type BitcoinWallet } from './derive.ts';
@@ -22,6 +24,8 @@ export interface ReplacementOptions {
   readonly wallet: BitcoinWallet;
   /** The attempt to replace, as it was asked of the signers. */
   readonly request: StoredRequest;
+  /** What is paid instead of the attempt's payments. */
+  readonly payments?: PayOptions['orders'];
   readonly feeRateSatPerVb: number;
   readonly feeMaxSat: bigint;
   /** Where change goes if the attempt had none. */
@@ -38,7 +42,7 @@ export interface ReplacementOptions {
 const INCREMENTAL_SAT_PER_VB = 1;
 
 /**
- * The same payments from the same coins at a higher fee, which the change pays, or one more coin. It spends all
+ * The same payments, or others, from the same coins at a higher fee, which the change pays, or one more coin. It spends all
  * that the attempt spent, so at most one of the two is ever mined. BIP-125: the fee is above that of everything
  * evicted (rule 3) by at least the relay fee of the new size (rule 4).
  */
@@ -49,7 +53,9 @@ export function buildReplacement(options: ReplacementOptions): ReplaceResult {
   const incremental = options.incrementalSatPerVb ?? INCREMENTAL_SAT_PER_VB;
   const needed = (vbytes: number): bigint =>
     larger(feeFor(vbytes, feeRateSatPerVb), evictedSat + feeFor(vbytes, incremental));
-  const paid = old.outputs.filter((output) => 'order' in output.claim);
+  const paid = options.payments
+    ? paymentOutputs(options.payments)
+    : old.outputs.filter((output) => 'order' in output.claim);
   const oldChange = old.outputs.find((output) => 'change' in output.claim);
   const index = oldChange && 'change' in oldChange.claim ? oldChange.claim.change : changeIndex;
 

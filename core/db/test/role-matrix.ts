@@ -50,7 +50,7 @@ export const reachOf: Readonly<Record<string, Readonly<Record<Role, Reach>>>> = 
     ...keeping('relayer', 'nonce', 'state', 'tx_id', 'cost_wei', 'height'),
     delete: true,
   }),
-  evm_attempt: pipeline(append),
+  evm_attempt: pipeline({ ...append, delete: true }),
   relay_wait: pipeline({ ...append, delete: true }),
 
   posting: books(append),
