@@ -5,6 +5,8 @@ export type ChainErrorCode =
   | 'NODE_TIMEOUT'
   /** Its answer is not what the protocol says: not JSON, not a block, a block of another hash. */
   | 'NODE_GARBAGE'
+  /** The receipts of a block are not those that its header names. */
+  | 'RECEIPTS_MISMATCH'
   /** More bytes than we read. */
   | 'ANSWER_TOO_LARGE'
   /** Still loading, or behind the chain that we have. */

@@ -71,6 +71,11 @@ const evmNetwork = z.strictObject({
   relayerKeyFile: z.string(),
   feePerGasMaxGwei: z.number().positive(),
   payDeadlineSeconds: z.int().positive().default(3600),
+  /**
+   * Each block's receipts must be those that its header names, unless this is false: only for a chain that puts receipts of its own
+   * beside them (Polygon's state sync, deposits of the OP stack): whose node is believed then.
+   */
+  receiptsInHeader: z.boolean().optional(),
 });
 
 const configSchema = z.strictObject({

@@ -40,12 +40,17 @@ interface Receipt {
   blockHash: string;
   transactionHash: string;
   status: string;
-  logs: { blockHash: string; transactionHash: string }[];
+  logs: { blockHash: string; transactionHash: string; data: string; address: string }[];
 }
 const firstLog = (receipts: Receipt[]) => {
   const log = receipts.flatMap((receipt) => receipt.logs)[0];
   assert.ok(log, 'the block has a log');
   return log;
+};
+const logsOf = (receipts: Receipt[]) => {
+  const found = receipts.find(({ logs }) => logs.length > 0)?.logs;
+  assert.ok(found, 'the block has a log');
+  return found;
 };
 /** Only of the block above our tip: what the loop asks first must pass. */
 const header = (change: (block: Block) => void): Bend =>
@@ -102,7 +107,20 @@ const lies: readonly (readonly [string, ChainErrorCode, Bend])[] = [
     'NODE_GARBAGE',
     receipts((list) => void (firstLog(list).transactionHash = ZERO_HASH)),
   ],
-  ['a status that contradicts the trace', 'NODE_GARBAGE', receipts((list) => void (list[0]!.status = '0x0'))],
+  ['a status that is another', 'RECEIPTS_MISMATCH', receipts((list) => void (list[0]!.status = '0x0'))],
+  ['a log left out', 'RECEIPTS_MISMATCH', receipts((list) => void logsOf(list).shift())],
+  ['a log told twice', 'RECEIPTS_MISMATCH', receipts((list) => void logsOf(list).push(firstLog(list)))],
+  [
+    'a log with another amount',
+    'RECEIPTS_MISMATCH',
+    receipts((list) => void (firstLog(list).data = `0x${'f'.repeat(64)}`)),
+  ],
+  [
+    'a log of another contract',
+    'RECEIPTS_MISMATCH',
+    receipts((list) => void (firstLog(list).address = `0x${'ee'.repeat(20)}`)),
+  ],
+  ['a block said to be empty', 'RECEIPTS_MISMATCH', header((block) => void (block.transactions.length = 0))],
   ['a status that is none', 'NODE_GARBAGE', receipts((list) => void (list[0]!.status = '0x7'))],
   ['a trace left out', 'NODE_GARBAGE', traces((list) => list.slice(1))],
   ['a trace of another transaction', 'NODE_GARBAGE', traces((list) => void (list[0]!.txHash = ZERO_HASH))],

@@ -13,6 +13,7 @@ import {
 } from './read.ts';
 import { addMove, type EtherMove, type TransactionTrace } from './ether-moves.ts';
 import type { EvmRpc } from './rpc.ts';
+import { receiptsRoot } from './receipts-root.ts';
 import { readReceipt, type EvmReceipt } from './receipts.ts';
 import { traceBlock } from './traces.ts';
 
@@ -28,12 +29,15 @@ export type EvmBlock = readonly EvmTransaction[];
 
 export interface EvmSourceNetwork {
   readonly chainId: number;
+  /** Default true. False where blocks hold receipts that no header names (see the configuration). */
+  readonly receiptsInHeader?: boolean | undefined;
 }
 
 /**
  * A node as a source of blocks with their receipts and call traces, both asked for by the block's hash. The hash is
- * computed here from the header, and every receipt, log and trace must belong to that very block: a node that
- * reorganises while we read, or answers from another chain, is NODE_GARBAGE or CHAIN_MOVED and is asked again.
+ * computed here from the header, the header's root of receipts from the receipts (else RECEIPTS_MISMATCH), and every
+ * receipt, log and trace must belong to that very block: a node that reorganises while we read, or answers from
+ * another chain, is NODE_GARBAGE or CHAIN_MOVED and is asked again.
  */
 export function evmSource(rpc: EvmRpc, network: EvmSourceNetwork): ChainSource<EvmBlock> {
   const hashAt = async (height: number): Promise<string> => headerOf(await headerAt(rpc, height)).hash;
@@ -60,7 +64,11 @@ export function evmSource(rpc: EvmRpc, network: EvmSourceNetwork): ChainSource<E
       const txIds = readList(answer['transactions'], 'transactions').map((id) =>
         readHash(id, 'transactions'),
       );
-      const raw = txIds.length === 0 ? [] : await transactionsOf(rpc, header, txIds);
+      const root =
+        network.receiptsInHeader === false ? undefined : readHash(answer['receiptsRoot'], 'receiptsRoot');
+      // A block that claims to be empty must have the root of nothing.
+      if (txIds.length === 0) checkReceipts([], header, root);
+      const raw = txIds.length === 0 ? [] : await transactionsOf(rpc, { header, txIds, root });
       return { ...header, minedAt: new Date(header.timestamp * 1000), raw };
     },
   };
@@ -94,7 +102,13 @@ function headerOf(answer: Answer): Header {
   };
 }
 
-async function transactionsOf(rpc: EvmRpc, header: Header, txIds: readonly Hex[]): Promise<EvmBlock> {
+interface BlockContents {
+  readonly header: Header;
+  readonly txIds: readonly Hex[];
+  readonly root: Hex | undefined;
+}
+
+async function transactionsOf(rpc: EvmRpc, { header, txIds, root }: BlockContents): Promise<EvmBlock> {
   const { hash } = header;
   const answer = await rpc.call('eth_getBlockReceipts', [hash]);
   if (answer === null) throw new ChainError('CHAIN_MOVED', `the node no longer has block ${hash}`);
@@ -102,18 +116,28 @@ async function transactionsOf(rpc: EvmRpc, header: Header, txIds: readonly Hex[]
   if (receipts.length !== txIds.length) {
     throw new ChainError('NODE_GARBAGE', `${receipts.length} receipts for ${txIds.length} transactions`);
   }
+  const read = txIds.map((txId, index) => readReceipt(receipts[index], { txId, blockHash: hash }));
+  checkReceipts(receipts, header, root);
   const traces = await traceBlock(rpc, header, txIds);
   const transactions: EvmTransaction[] = [];
-  for (const [index, txId] of txIds.entries()) {
-    const receipt = readReceipt(receipts[index], { txId, blockHash: hash });
+  for (const [index, receipt] of read.entries()) {
     const whole = traces[index];
     const trace = whole ?? (await carriedBy(rpc, header, receipt));
     if (receipt.succeeded === trace.failed) {
-      throw new ChainError('NODE_GARBAGE', `receipt and trace of ${txId} contradict each other`);
+      throw new ChainError('NODE_GARBAGE', `receipt and trace of ${receipt.txId} contradict each other`);
     }
     transactions.push({ receipt, trace, innerLeftOut: whole === undefined });
   }
   return transactions;
+}
+
+/** Amounts and recipients of tokens are in the logs: what the header does not vouch for is not believed. */
+function checkReceipts(receipts: readonly unknown[], { height, hash }: Header, root: Hex | undefined): void {
+  if (root === undefined || receiptsRoot(receipts) === root) return;
+  throw new ChainError(
+    'RECEIPTS_MISMATCH',
+    `the receipts of block ${height} are not those of header ${hash}`,
+  );
 }
 
 /** What the transaction itself moved, without the calls inside it. */
