@@ -1,32 +1,14 @@
 import type { BitcoinPayRequest } from '../../signer/protocol/messages.ts';
-import {
-  buildReplacement,
-  checkAnswer,
-  combineAndFinalize,
-  estimateFeeRate,
-  previousTransactions,
-  walletOf,
-  feeFor,
-  mempoolFees,
-  type BitcoinRpc,
-  type ReplaceRefusal,
-} from '../chain/bitcoin/bitcoin.ts';
+import type { OrderJson } from '../../signer/protocol/order.ts';
+import { checkAnswer, combineAndFinalize, mempoolFees, type BitcoinRpc } from '../chain/bitcoin/bitcoin.ts';
 import { confirmationsOf, tipOf } from '../chain/chain.ts';
 import { depthFor, type BitcoinNetwork } from '../config/config.ts';
 import { haltNetwork } from '../controls/controls.ts';
 import { executorOf, type DatabaseTransaction } from '../db/db.ts';
 import { gatherSignatures, quorumOf } from '../signing/signing.ts';
-import {
-  addBitcoinAttempt,
-  coinListingOf,
-  drawChange,
-  FEE_MAX_SAT,
-  freeCoins,
-  rateBoundsOf,
-  takeCoins,
-  watchChange,
-} from './plan-bitcoin.ts';
-import { PSBT_LENGTH_USABLE } from './select-fitting.ts';
+import { coinListingOf } from './coins-bitcoin.ts';
+import { prepareConflict } from './conflict-bitcoin.ts';
+import { isOver, leaveOutExpired } from './expired-bitcoin.ts';
 import {
   attemptsOf,
   beginSigning,
@@ -38,14 +20,12 @@ import {
   setAttempt,
   setSpend,
   type AttemptRow,
+  type OrderOutcome,
+  type SpendOrderRow,
   type SpendRow,
 } from './spend-rows.ts';
 import type { SpendDeps } from './spends.ts';
 
-/** A replacement pays at least a quarter more than what the market asks: it was too little before. */
-const BUMP = 1.25;
-/** Coins that a replacement may add; each needs its previous transaction from the node. */
-const EXTRA_COINS_MAX = 3;
 /** A transaction that the mempool lost is given to the node again after this. */
 const REBROADCAST_MS = 5_000;
 
@@ -74,8 +54,7 @@ export async function advanceBitcoinSpend(
   if (!isDue(deps, spend)) return false;
   switch (last.state) {
     case 'planned':
-      if (seen === undefined) await reviveEarlier(one);
-      return sign(one);
+      return seen === undefined ? reviveOrSign(one) : sign(one);
     case 'signed':
       return bringToNode(one);
     default:
@@ -129,11 +108,22 @@ async function settleIfIrreversible(
       await setAttempt(trx, other.id, { state: other.id === attempt.id ? 'confirmed' : 'replaced' });
     }
     await releaseUnspent(trx, spend, attempt);
-    const outcomes = new Map(orders.map((order) => [order.order_number, 'paid' as const]));
+    const outcomes = new Map(orders.map((order) => [order.order_number, outcomeOf(deps, order, attempt)]));
     const { tx_id: txId, fee_units: costUnits } = attempt;
     await endSpend(trx, { spend: spend.id, txId, costUnits, at: deps.now(), outcomes });
   });
   return true;
+}
+
+/** What the irreversible attempt does not pay, none of the others can: each shares a coin with it. */
+function outcomeOf(
+  deps: SpendDeps,
+  { order_number: number, document }: SpendOrderRow,
+  { request }: AttemptRow,
+): OrderOutcome {
+  const { orders } = request as BitcoinPayRequest;
+  if (orders.some((order) => order.orderNumber === String(number))) return 'paid';
+  return isOver(deps, document as OrderJson) ? 'expired' : 'failed';
 }
 
 /**
@@ -151,6 +141,11 @@ async function releaseUnspent(
        and c.spent_tx_id is distinct from $2`,
     [spend.id, confirmed.tx_id],
   );
+}
+
+async function reviveOrSign(one: Case): Promise<boolean> {
+  await reviveEarlier(one);
+  return (await leaveOutExpired(one.deps, one.network, one.spend, one.last)) ?? sign(one);
 }
 
 /** While its replacement waits for signers, the attempt before it must not be forgotten by the mempool. */
@@ -219,51 +214,13 @@ async function keepAlive(one: Case, inMempool: boolean): Promise<boolean> {
  * whichever of them is mined, each order is paid once. False, with the reason on the row, when none can be built.
  */
 async function replace({ deps, network, spend, attempts, last }: Case): Promise<boolean> {
-  const wallet = walletOf(deps.config, network);
-  const rpc = deps.bitcoinRpc(network);
-  const request = last.request as BitcoinPayRequest;
-  const free = await freeCoins(deps.db, network, coinListingOf(deps.config, network));
-  const extraCoins = (free ?? []).slice(0, EXTRA_COINS_MAX);
-  const market = await estimateFeeRate(rpc, rateBoundsOf(network));
-  const change = await drawChange(deps, network);
-  const replaced = buildReplacement({
-    wallet,
-    request,
-    feeRateSatPerVb: Math.min(network.feeRateMaxSatPerVb, market.satPerVb * BUMP),
-    feeMaxSat: FEE_MAX_SAT,
-    changeIndex: change.index,
-    descendantFeesSat: await descendantFees(rpc, attempts),
-    extraCoins,
-    extraPrevious: extraCoins.length > 0 ? await previousTransactions(rpc, extraCoins) : new Map(),
-  });
-  if (!replaced.ok) {
-    await putOff(deps, spend, `STUCK_${replaced.reason satisfies ReplaceRefusal}`);
+  const descendantFeesSat = await descendantFees(deps.bitcoinRpc(network), attempts);
+  const conflict = await prepareConflict(deps, network, { last, descendantFeesSat });
+  if (!conflict.ok) {
+    await putOff(deps, spend, `STUCK_${conflict.reason}`);
     return false;
   }
-  // What is in the mempool may still be mined; a recipient who makes its replacement dear decides no fee of ours.
-  if (replaced.built.feeSat > feeFor(replaced.built.vbytes, network.feeRateMaxSatPerVb)) {
-    await putOff(deps, spend, 'STUCK_FEE_ABOVE_CAP');
-    return false;
-  }
-  // An extra coin may bring a previous transaction of any size.
-  if (replaced.built.psbt.length > PSBT_LENGTH_USABLE) {
-    await putOff(deps, spend, 'STUCK_TRANSACTION_TOO_LARGE');
-    return false;
-  }
-  await deps.effects.commit('spend.replace', async (trx) => {
-    await setAttempt(trx, last.id, { state: 'replaced' });
-    await watchChange(trx, network, change);
-    await takeCoins(trx, { id: spend.id, network }, replaced.addedCoins);
-    const { orders } = request;
-    await addBitcoinAttempt(deps, trx, {
-      spend: spend.id,
-      n: last.n + 1,
-      network,
-      orders,
-      built: replaced.built,
-    });
-    await setSpend(trx, spend.id, deps.now(), GOING);
-  });
+  await deps.effects.commit('spend.replace', conflict.record);
   return true;
 }
 

@@ -65,9 +65,17 @@ export async function insertSpend(
     .insertInto('spend')
     .values({ ...row, created_at: at, updated_at: at })
     .execute();
+  await insertSpendOrders(trx, spend.id, orders);
+}
+
+export async function insertSpendOrders(
+  trx: DatabaseTransaction,
+  spend: string,
+  orders: readonly SpendOrder[],
+): Promise<void> {
   const rows = orders.map(({ orderNumber, document, destination, units }) => ({
     order_number: orderNumber,
-    spend_id: spend.id,
+    spend_id: spend,
     document: JSON.stringify(document),
     destination,
     units,

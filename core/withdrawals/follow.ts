@@ -138,6 +138,11 @@ function lastMoves(row: WithdrawalRow, now: SpendProgress, outcome: OrderOutcome
     const from = row.state as WithdrawalState;
     return [{ ...step, from, to: 'failed', reason: 'ORDER_EXPIRED', evidence: {}, txId: null }];
   }
+  if (outcome === 'failed' && now.txId === null) {
+    // Another attempt of its spend was mined, which does not pay it.
+    const from = row.state as WithdrawalState;
+    return [{ ...step, from, to: 'failed', reason: 'PAYOUT_FAILED', evidence: {}, txId: null }];
+  }
   const atEnd: SpendProgress = { ...now, state: 'broadcast', height: now.height ?? 0 };
   const end = { ...step, from: 'confirming', evidence: evidenceOf(now), txId: now.txId } as const;
   const last: Move =
