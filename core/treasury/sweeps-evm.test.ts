@@ -300,4 +300,39 @@ async function play(t: TestContext, s: Setup): Promise<void> {
     assert.equal(await s.held('unswept', 'USDT', 'ethereum'), 0n);
     assert.ok((await s.held('network-costs', 'USDT', 'ethereum')) > 0n, "the token's fee is a cost");
   });
+
+  await t.test('ether that no transaction carried is credited and swept like any other', async () => {
+    const units = ETHER / 5n;
+    const suspense = { kind: 'suspense', asset: 'ETH' } as const;
+    const before = await accountBalance(executorOf(s.db), suspense);
+    const has = await polygon.client.getBalance({ address: deposit });
+    await polygon.node.rpc('anvil_setBalance', deposit, `0x${(has + units).toString(16)}`);
+    await polygon.node.mine(1);
+    const found = async () =>
+      (await listDeposits(s.db, { limit: 20, network: 'polygon' })).find((row) => row.units === units);
+    for (let tries = 0; !(await found()); tries += 1) {
+      assert.ok(tries < 200, 'its balance is looked at');
+      await s.step();
+      await sleep(50);
+    }
+    await polygon.node.mine(IRREVERSIBLE);
+    await s.step();
+    assert.equal((await found())?.state, 'irreversible');
+    const [item] = await s.db
+      .selectFrom('watched')
+      .select('derivation')
+      .where('network', '=', 'polygon')
+      .where('address', '=', deposit)
+      .execute();
+    const stranger = privateKeyToAccount(polygon.node.accounts[7]!.privateKey);
+    const args = [[item!.derivation as Hex], []] as const;
+    const data = encodeFunctionData({ abi: depositFactoryAbi, functionName: 'flush', args });
+    await transact(polygon.client, stranger, { to: polygon.system.factory, data, gasMax: 2_000_000n });
+    await polygon.node.mine(IRREVERSIBLE);
+    await s.step();
+    const { vault } = polygon.system;
+    assert.equal(await s.held('hot', 'ETH', 'polygon'), await polygon.client.getBalance({ address: vault }));
+    assert.equal(await s.held('unswept', 'ETH', 'polygon'), 0n);
+    assert.equal(await accountBalance(executorOf(s.db), suspense), before, 'nothing is unexplained');
+  });
 }
