@@ -48,7 +48,12 @@ export async function startKillParts(scope: TestScope, folder: string): Promise<
   const strikes: Record<Exclude<Stroke, 'process' | 'signer'>, (pick: number) => Promise<void>> = {
     postgres: database.kill,
     backend: database.killBackend,
-    bitcoind: bitcoin.kill,
+    // Nobody hears of it before its peers have told it all again: without them it would have forgotten blocks.
+    bitcoind: async () => {
+      for (const proxy of proxies) proxy.shut(true);
+      await bitcoin.kill();
+      for (const proxy of proxies) proxy.shut(false);
+    },
     anvil: evm.restart,
     lag: bitcoin.lag,
     garbage: async (pick) => proxies[pick % proxies.length]?.garble(GARBLED_CALLS),

@@ -9,6 +9,8 @@ export interface NodeProxy {
   readonly cut: (method: string, how: 'lost' | 'unanswered', times: number) => void;
   /** The next calls, whatever they are, do not arrive and are answered with what no node says. */
   readonly garble: (times: number) => void;
+  /** Until it is opened again, nothing arrives. */
+  readonly shut: (isShut: boolean) => void;
   /** How often a cut hit. */
   readonly cuts: () => number;
   readonly stop: () => Promise<void>;
@@ -22,10 +24,12 @@ export async function proxyOf(nodeUrl: string): Promise<NodeProxy> {
   const plans: { method: string; how: 'lost' | 'unanswered'; times: number }[] = [];
   let hits = 0;
   let garbled = 0;
+  let shut = false;
   const server = createServer((incoming, outgoing) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {
+      if (shut) return void outgoing.destroy();
       const body = Buffer.concat(parts);
       if (garbled > 0) {
         garbled -= 1;
@@ -61,6 +65,9 @@ export async function proxyOf(nodeUrl: string): Promise<NodeProxy> {
     cut: (method, how, times) => void plans.push({ method, how, times }),
     garble: (times) => {
       garbled = times;
+    },
+    shut: (isShut) => {
+      shut = isShut;
     },
     cuts: () => hits,
     stop: async () => {
