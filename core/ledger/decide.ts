@@ -228,10 +228,11 @@ function decideResolve(books: Books, posting: ResolveStray): Decision {
 
 function decideColdMove(books: Books, posting: RecordColdMove): Decision {
   const { asset, network, units } = posting;
-  const hot = accountOf(books, { kind: 'hot', asset, network });
   const cold = accountOf(books, { kind: 'cold', asset, network });
+  const kind = posting.direction === 'cold_to_gas' ? 'gas' : 'hot';
+  const other = accountOf(books, { kind, asset, network });
   const out = posting.direction === 'hot_to_cold';
-  return { legs: [{ debit: out ? cold : hot, credit: out ? hot : cold, units }] };
+  return { legs: [{ debit: out ? cold : other, credit: out ? other : cold, units }] };
 }
 
 /** What a chain did is never refused for want of funds: books that lag behind it must still be able to follow. */

@@ -175,9 +175,10 @@ class Model {
         this.move(`${p.into} ${p.asset} ${p.network}`, `house ${p.asset}`, p.units);
         return undefined;
       case 'record_cold_move': {
-        const [hot, cold] = [`hot ${p.asset} ${p.network}`, `cold ${p.asset} ${p.network}`];
-        if (p.direction === 'hot_to_cold') this.move(cold, hot, p.units);
-        else this.move(hot, cold, p.units);
+        const kind = p.direction === 'cold_to_gas' ? 'gas' : 'hot';
+        const [other, cold] = [`${kind} ${p.asset} ${p.network}`, `cold ${p.asset} ${p.network}`];
+        if (p.direction === 'hot_to_cold') this.move(cold, other, p.units);
+        else this.move(other, cold, p.units);
         return undefined;
       }
       default:
@@ -323,7 +324,7 @@ function arbitraryPosting(run: string): fc.Arbitrary<Posting> {
     customer.map((id) => ({ customer: id })),
   );
   const paidFrom = fc.constantFrom('hot', 'gas', 'unswept');
-  const direction = fc.constantFrom('hot_to_cold', 'cold_to_hot');
+  const direction = fc.constantFrom('hot_to_cold', 'cold_to_hot', 'cold_to_gas');
   const rec = fc.record;
   const movement = rec({ from: customer, to: customer, asset, units });
   return fc.oneof(

@@ -139,7 +139,7 @@ export interface RecordColdMove {
   readonly network: string;
   readonly asset: string;
   readonly units: bigint;
-  readonly direction: 'hot_to_cold' | 'cold_to_hot';
+  readonly direction: 'hot_to_cold' | 'cold_to_hot' | 'cold_to_gas';
 }
 
 type Facts<P extends Posting> = Omit<P, 'kind' | 'key'>;

@@ -121,7 +121,10 @@ function refsOf(posting: Posting, owners: ReadonlyMap<string, readonly Owner[]>)
     case 'record_house_funding':
       return [onNetwork(posting.into, posting), { kind: 'house', asset: posting.asset }];
     case 'record_cold_move':
-      return [onNetwork('hot', posting), onNetwork('cold', posting)];
+      return [
+        onNetwork(posting.direction === 'cold_to_gas' ? 'gas' : 'hot', posting),
+        onNetwork('cold', posting),
+      ];
     case 'resolve_stray':
       return [
         { kind: 'suspense', asset: posting.asset },

@@ -2,8 +2,9 @@ import { recordColdMove, type Posting } from '../ledger/ledger.ts';
 import type { TreasuryWork } from './treasury.ts';
 
 /**
- * What moved between vault and cold in these blocks, by their own transactions: an evacuation, or a refill that
- * the holders of cold signed. Neither is anybody's deposit; both change which account holds it.
+ * What moved between vault and cold in these blocks, by their own transactions: an evacuation, or a refill of the
+ * vault or of the relayer that the holders of cold signed. None is anybody's deposit; all change which account
+ * holds it.
  */
 export async function coldMovesIn(work: TreasuryWork, above: number, upTo: number): Promise<Posting[]> {
   const { trx, network, listings } = work;
@@ -12,10 +13,10 @@ export async function coldMovesIn(work: TreasuryWork, above: number, upTo: numbe
   const rows = await trx
     .selectFrom('receipt')
     .innerJoin('watched', 'watched.id', 'receipt.watched_id')
-    .select(['tx_id', 'position', 'contract', 'units', 'sender', 'watched.address'])
+    .select(['tx_id', 'position', 'contract', 'units', 'sender', 'watched.address', 'watched.purpose'])
     .where('receipt.network', '=', network.id)
     .where('watched.network', '=', network.id)
-    .where('watched.purpose', 'in', ['vault', 'cold'])
+    .where('watched.purpose', 'in', ['vault', 'cold', 'relayer'])
     .where('state', '=', 'mined')
     .where('height', '>', above)
     .where('height', '<=', upTo)
@@ -26,10 +27,20 @@ export async function coldMovesIn(work: TreasuryWork, above: number, upTo: numbe
     const listing = listings.find((candidate) => candidate.contract === row.contract);
     const [from, to] = [row.sender?.toLowerCase(), row.address.toLowerCase()];
     if (!listing || from === to) return [];
-    const out = from === vault && to === cold;
-    if (!out && !(from === cold && to === vault)) return [];
+    const direction = directionOf(row, { from, to, vault, cold });
+    if (!direction) return [];
     const key = `${network.id}:${row.tx_id}:${row.position}`;
     const facts = { key, network: network.id, asset: listing.asset.id, units: row.units };
-    return [recordColdMove({ ...facts, direction: out ? 'hot_to_cold' : 'cold_to_hot' })];
+    return [recordColdMove({ ...facts, direction })];
   });
+}
+
+function directionOf(
+  { purpose, contract }: { purpose: string; contract: string },
+  { from, to, vault, cold }: { from: string | undefined; to: string; vault: string; cold: string },
+) {
+  if (from === vault && to === cold) return 'hot_to_cold';
+  if (from === cold && to === vault) return 'cold_to_hot';
+  // Gas is paid in the network's own coin; a token there is no gas.
+  return from === cold && purpose === 'relayer' && contract === '' ? 'cold_to_gas' : undefined;
 }

@@ -239,18 +239,22 @@ test('delivered to an address that nobody configured: the network halts and noth
   assert.equal(await s.balance('unswept', 'ETH'), -ETH);
 });
 
-test('an evacuation and a refill move between hot and cold in the books, once', async (t) => {
+test('an evacuation and refills of vault and relayer move between hot, gas and cold in the books, once', async (t) => {
   const s = await setUp(t);
   const vault = await watch(s.db, { network: NETWORK, address: VAULT, purpose: 'vault' });
   const cold = await watch(s.db, { network: NETWORK, address: COLD, purpose: 'cold' });
   const moved = { position: 'call:0', contract: '' };
   await s.chain.mine({ ...moved, txId: '0xout', watchedId: cold, units: 9n, sender: VAULT });
   await s.chain.mine({ ...moved, txId: '0xback', watchedId: vault, units: 4n, sender: COLD });
+  const address = '0x00000000000000000000000000000000000000Ee';
+  const relayer = await watch(s.db, { network: NETWORK, address, purpose: 'relayer' });
+  await s.chain.mine({ ...moved, txId: '0xgas', watchedId: relayer, units: 2n, sender: COLD });
   await s.bury();
   await s.run();
   await s.run();
-  assert.equal(await s.balance('cold', 'ETH'), -5n);
+  assert.equal(await s.balance('cold', 'ETH'), -3n);
   assert.equal(await s.balance('hot', 'ETH'), 5n);
+  assert.equal(await s.balance('gas', 'ETH'), -2n);
 });
 
 test('a token that takes a fee: what arrived is hot, the rest a cost, nothing is left unswept', async (t) => {
