@@ -1,8 +1,8 @@
 /** `npm start`: the whole local system. `-- --fresh` begins anew; `--block-seconds N` sets the pace of the chains. */
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
 import colors from 'picocolors';
+import { table } from '../cli/output.ts';
 import { WorldBusy } from './folder.ts';
 import { OPERATORS } from './people/people.ts';
 import { liftFreezes } from './operators.ts';
@@ -58,8 +58,7 @@ async function main(): Promise<void> {
 
 function summary(system: System): string {
   const { world } = system;
-  const table = new Table({ head: ['what', 'where'], style: { head: [], border: ['dim'] } });
-  table.push(
+  const rows: [string, string][] = [
     ['API', world.api.url],
     ['its documentation', world.api.docs],
     ['API key', world.api.key],
@@ -70,8 +69,8 @@ function summary(system: System): string {
     ['operators', `${system.folder.at('operators')}/{${OPERATORS.join(',')}}`],
     ['all of this', system.folder.at('world.json')],
     ['logs', system.folder.at('log')],
-  );
-  return `${table.toString()}\n\nTry:  npx portcullis status     npm run demo     Ctrl-C stops it; the data stays.\n      "unfreeze" and Enter here has two operators lift every freeze.`;
+  ];
+  return `${table(['what', 'where'], rows, '')}\n\nTry:  npx portcullis status     npm run demo     Ctrl-C stops it; the data stays.\n      "unfreeze" and Enter here has two operators lift every freeze.`;
 }
 
 /** In a system that is a rehearsal, whoever sits at this terminal stands for the quorum too. */
