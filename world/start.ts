@@ -82,7 +82,10 @@ function listenToPeople(system: System): void {
       return;
     }
     liftFreezes(system.people, system.signers).then(
-      (count) => process.stdout.write(count === 0 ? 'no freeze stands\n' : `lifted ${count}\n`),
+      (count) =>
+        process.stdout.write(
+          count === 0 ? 'no freeze stands\n' : `freezes lifted by two operators: ${count}\n`,
+        ),
       (error: unknown) => process.stderr.write(`${colors.red('✗')} ${String(error)}\n`),
     );
   });

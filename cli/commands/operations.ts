@@ -27,6 +27,8 @@ export function operationCommands(program: Command, open: OpenSession): void {
         ),
       );
       for (const finding of books.audit ?? []) output.line(`✗ ${finding.code}: ${finding.detail}`);
+      if (books.audit?.length === 0)
+        output.line('✓ computed again from the journal: every balance is the same');
       output.line(books.balanced ? '✓ every asset adds up to zero' : '✗ the books do not balance');
       if (!books.balanced) throw new SaidError('The books do not balance: stop and look.');
     });
