@@ -19,7 +19,7 @@ export interface LaneLimits {
 }
 
 export interface LaneWork {
-  /** Undefined when there is no connection: `run` will say so. */
+  /** Holds a connection until closed. Undefined when there is none: `run` will say why. */
   readonly openExpress: () => Promise<Express | undefined>;
   /** Answers each posting of a batch, in order, with its outcome or its error; never rejects. */
   readonly run: (batch: readonly Posting[]) => Promise<readonly (PostingOutcome | Error)[]>;
@@ -48,16 +48,24 @@ export function startWriterLane(work: LaneWork, limits: LaneLimits): LedgerLane 
   let stopped = false;
 
   async function pump(): Promise<void> {
-    const express = await work.openExpress();
+    let express: Express | undefined;
     const flights: Flight[] = [];
     // Callers whom the last batch woke join this one.
     await nextTurn();
     while (queue.length > 0 || flights.length > 0) {
       if (queue.length > 0 && flights.length < FLIGHTS_MAX) {
+        express ??= await work.openExpress();
         if (takeOff(express, flights)) continue;
-        if (flights.length === 0) await takeTheLongWay(queue.splice(0, limits.batchMax));
-        else await landAll(flights);
-      } else if (!(await land(flights))) await landAll(flights);
+      } else if (await land(flights)) {
+        await nextTurn();
+        continue;
+      }
+      const grounded = await landAll(flights);
+      // The long way takes a connection too: who holds one and waits for another may wait for ever.
+      express?.close();
+      express = undefined;
+      if (grounded.length === 0) grounded.push(queue.splice(0, limits.batchMax));
+      for (const batch of grounded) await takeTheLongWay(batch);
       await nextTurn();
     }
     express?.close();
@@ -85,16 +93,6 @@ export function startWriterLane(work: LaneWork, limits: LaneLimits): LedgerLane 
     return true;
   }
 
-  /** In order, and nothing else is sent meanwhile. */
-  async function landAll(flights: Flight[]): Promise<void> {
-    await Promise.all(flights.map(({ landing }) => landing));
-    for (const { batch, landing } of flights.splice(0)) {
-      const answers = await landing;
-      if (answers) answerAll(batch, answers);
-      else await takeTheLongWay(batch);
-    }
-  }
-
   async function takeTheLongWay(batch: readonly Waiting[]): Promise<void> {
     answerAll(batch, await work.run(batch.map(({ posting }) => posting)));
   }
@@ -114,6 +112,17 @@ export function startWriterLane(work: LaneWork, limits: LaneLimits): LedgerLane 
       await pumping;
     },
   };
+}
+
+/** Lands all; those that have to go the long way, in order. */
+async function landAll(flights: Flight[]): Promise<(readonly Waiting[])[]> {
+  const grounded: (readonly Waiting[])[] = [];
+  for (const { batch, landing } of flights.splice(0)) {
+    const answers = await landing;
+    if (answers) answerAll(batch, answers);
+    else grounded.push(batch);
+  }
+  return grounded;
 }
 
 function answerAll(batch: readonly Waiting[], answers: readonly (PostingOutcome | Error)[]): void {

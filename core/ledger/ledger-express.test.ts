@@ -235,6 +235,20 @@ test('what rested on a transfer that never was falls with it, also where the ent
   assert.deepEqual(refused, { outcomes: ['INSUFFICIENT_FUNDS', 'applied'], balances: [50n, 150n] });
 });
 
+test('a lane needs one connection, whichever way it goes', async () => {
+  const narrow = openPool(database.url, 1);
+  after(() => narrow.end());
+  await endow(100n, 'cus_k', 'cus_l');
+  const lane = startLedgerLane(narrow);
+  for (let i = 0; i < 4; i += 1) {
+    const answers = [send(`k${i}`, 'cus_k', 'cus_l', 5n), send(`l${i}`, 'cus_l', `cus_l${i}`, 5n)].map(
+      (posting) => lane.submit(posting),
+    );
+    assert.deepEqual(told(await Promise.all(answers)), ['applied', 'applied']);
+  }
+  await lane.stop();
+});
+
 test('random transfers by a lane beside writers it does not know of: answers and balances are a model’s', async () => {
   const before = { ...express };
   const customers = ['p', 'q', 'r', 's'];
