@@ -134,6 +134,8 @@ test('status, assets, deposits, strays, halts, books and events, for people and 
   assert.match((await run(['halts', 'clear', 'bitcoin'])).out, /followed again/);
   const books = await run(['books', '--audit']);
   assert.deepEqual([books.code, /every asset adds up to zero/.test(books.out)], [0, true]);
+  assert.match(books.out, /computed again from the journal/);
+  assert.doesNotMatch((await run(['books'])).out, /computed again/);
   assert.equal((await json('books', '--audit')).value.balanced, true);
   const { value: events } = await json('events', '--limit', '3');
   assert.equal(events.data.length, 3);
