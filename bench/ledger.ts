@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Pool } from 'pg';
 import { migrate } from '../core/db/migrate.ts';
@@ -32,7 +33,10 @@ export interface LedgerBenchOptions {
 export interface LedgerFigure {
   readonly what: 'peer' | 'lane' | 'limit';
   readonly load: 'uniform' | 'hot';
+  /** Who each wait for their answer before they ask again; 0: postings arrive at a steady rate, answered or not. */
   readonly callers: number;
+  /** The arrivals, where there are no callers. */
+  readonly arrivalsPerSecond?: number;
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -47,6 +51,8 @@ const ASSET = 'BTC';
 /** One transfer in so many asks for more than anybody has. */
 const REFUSED_EVERY = 50;
 const PEER_CONNECTIONS = 16;
+/** What 256 waiting callers make for themselves is their number divided by the throughput; this is what users meet. */
+const ARRIVALS_PER_SECOND = 5_000;
 
 type Load = LedgerFigure['load'];
 type Figure = Omit<LedgerFigure, 'timesPeer' | 'ofLimit'>;
@@ -72,6 +78,7 @@ export async function benchLedger(options: LedgerBenchOptions): Promise<LedgerFi
         figures.push(await runPeer(bench, load));
         figures.push(await runLane(bench, load, 16));
         figures.push(await runLane(bench, load, 256));
+        figures.push(await runArrivals(bench, load));
         figures.push(await runLimit(bench, load));
       }
       await bench.lane.stop();
@@ -140,22 +147,61 @@ function picker(load: Load, accounts: number, seed: number): () => Pick {
 let runs = 0;
 
 async function runLane(bench: Bench, load: Load, callers: number): Promise<Figure> {
-  const { lane } = bench;
-  const submit = async (key: string, pick: Pick): Promise<boolean> => {
-    const posting: Posting = transfer({
-      transfer: key,
-      movements: [
-        {
-          from: bench.customers[pick.from] ?? '',
-          to: bench.customers[pick.to] ?? '',
-          asset: ASSET,
-          units: pick.units,
-        },
-      ],
-    });
-    return (await lane.submit(posting)).status === 'applied';
+  return drive(bench, { what: 'lane', load, callers, submit: byLane(bench) });
+}
+
+function byLane(bench: Bench): Drive['submit'] {
+  const customer = (i: number): string => bench.customers[i] ?? '';
+  return async (key, { from, to, units }) => {
+    const movements = [{ from: customer(from), to: customer(to), asset: ASSET, units }];
+    const posting: Posting = transfer({ transfer: key, movements });
+    return (await bench.lane.submit(posting)).status === 'applied';
   };
-  return drive(bench, { what: 'lane', load, callers, submit });
+}
+
+/** Latency from when a posting was due, not from when a busy process got round to sending it. */
+async function runArrivals(bench: Bench, load: Load): Promise<Figure> {
+  const run = (runs += 1);
+  const pick = picker(load, bench.customers.length, run);
+  const submit = byLane(bench);
+  const before = await postings(bench.pool);
+  const latencies: number[] = [];
+  const asked: Promise<void>[] = [];
+  let [applied, refused] = [0, 0];
+  const arrivals = Math.floor((ARRIVALS_PER_SECOND * bench.runMs * 1.25) / 1_000);
+  const start = performance.now();
+  const ask = async (n: number): Promise<void> => {
+    const dueAt = start + (n * 1_000) / ARRIVALS_PER_SECOND;
+    if (await submit(`${run}-${n}`, pick())) applied += 1;
+    else refused += 1;
+    if (n >= arrivals / 5) latencies.push(performance.now() - dueAt);
+  };
+  while (asked.length < arrivals) {
+    const due = Math.min(arrivals, ((performance.now() - start) * ARRIVALS_PER_SECOND) / 1_000);
+    while (asked.length < due) asked.push(ask(asked.length));
+    await sleep(1);
+  }
+  await Promise.all(asked);
+  const perSecond = (arrivals * 1_000) / (performance.now() - start);
+  await verify(bench.pool, before + applied);
+  const times = quantiles(latencies);
+  return {
+    what: 'lane',
+    load,
+    callers: 0,
+    arrivalsPerSecond: ARRIVALS_PER_SECOND,
+    perSecond,
+    ...times,
+    refused,
+  };
+}
+
+function quantiles(latencies: readonly number[]): { readonly p50Ms: number; readonly p99Ms: number } {
+  const sorted = latencies.toSorted((a, b) => a - b);
+  return {
+    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
+    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+  };
 }
 
 async function runPeer(bench: Bench, load: Load): Promise<Figure> {
@@ -201,16 +247,7 @@ async function drive(bench: Bench, { what, load, callers, submit }: Drive): Prom
   const seconds = (performance.now() - measureAt) / 1_000;
   await verify(bench.pool, before + applied);
   assert.ok(refused >= Math.floor(next / REFUSED_EVERY), `${refused} of ${next} refused`);
-  const sorted = latencies.toSorted((a, b) => a - b);
-  return {
-    what,
-    load,
-    callers,
-    perSecond: latencies.length / seconds,
-    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
-    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
-    refused,
-  };
+  return { what, load, callers, perSecond: latencies.length / seconds, ...quantiles(latencies), refused };
 }
 
 async function postings(pool: Pool): Promise<number> {
@@ -245,16 +282,7 @@ async function runLimit(bench: Bench, load: Load): Promise<Figure> {
     latencies.push(performance.now() - askedAt);
   }
   const perSecond = (rows * 1_000) / (performance.now() - start);
-  const sorted = latencies.toSorted((a, b) => a - b);
-  return {
-    what: 'limit',
-    load,
-    callers: 1,
-    perSecond,
-    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
-    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
-    refused: 0,
-  };
+  return { what: 'limit', load, callers: 1, perSecond, ...quantiles(latencies), refused: 0 };
 }
 
 if (import.meta.main) {
@@ -269,7 +297,7 @@ function table(figures: readonly LedgerFigure[]): string {
   const lines = figures.map((figure) => [
     figure.load,
     figure.what,
-    String(figure.callers),
+    figure.arrivalsPerSecond === undefined ? String(figure.callers) : `${figure.arrivalsPerSecond}/s`,
     figure.perSecond.toFixed(0),
     figure.p50Ms.toFixed(1),
     figure.p99Ms.toFixed(1),
@@ -277,5 +305,6 @@ function table(figures: readonly LedgerFigure[]): string {
     figure.ofLimit.toFixed(2),
   ]);
   const rows = [head, ...lines].map((cells) => cells.map((cell) => cell.padStart(10)).join(' '));
-  return `${rows.join('\n')}\n${availableParallelism()} cores; the load runs on the same machine\n`;
+  const legend = 'n/s: that many arrive a second, whether answered or not; latency from when each was due';
+  return `${rows.join('\n')}\n${legend}\n${availableParallelism()} cores; the load runs on the same machine\n`;
 }
