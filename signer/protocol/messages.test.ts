@@ -13,6 +13,7 @@ import {
   parseSignRequest,
   parseStatusAnswer,
 } from './messages.ts';
+import { vectors } from '../test/plain-encoding.ts';
 import type { OrderJson } from './order.ts';
 
 const order: OrderJson = {
@@ -35,6 +36,10 @@ const bitcoinPay = {
   psbt: 'cHNidP8=',
   inputs: [{ branch: 0, index: 5 }],
   outputs: [{ order: '1' }, { change: 7 }],
+};
+const child = vectors('bitcoin-child') as {
+  request: Record<string, unknown>;
+  invalidRequests: { name: string; request: unknown }[];
 };
 const evmPay = {
   type: 'evm-pay',
@@ -79,6 +84,11 @@ for (const [name, whole] of Object.entries({ bitcoinPay, evmPay })) {
     );
   });
 }
+
+test('a child: one input of change, one output of change, and no vector beside', () => {
+  assert.deepEqual(parseSignRequest(child.request), { ok: true, value: child.request });
+  for (const { name, request } of child.invalidRequests) assert.ok(!parseSignRequest(request).ok, name);
+});
 
 test('lists are bounded', () => {
   const many = (count: number) => Array.from({ length: count }, () => order);

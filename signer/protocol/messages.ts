@@ -73,7 +73,24 @@ export interface EvmPayRequest {
   readonly orders: readonly OrderJson[];
 }
 
-export type SignRequest = BitcoinPayRequest | EvmPayRequest;
+/**
+ * A child that pays for its parent: it spends one change output of a transaction that the signer has signed for
+ * orders, in a block or not yet, and gives all of it back to change, but for the fee.
+ */
+export interface BitcoinChildRequest {
+  readonly type: 'bitcoin-child';
+  /** CAIP-2. */
+  readonly network: string;
+  readonly epoch: number;
+  /** As for a payment, with one input and one output; the input names the parent. */
+  readonly psbt: string;
+  /** Exactly one. */
+  readonly inputs: readonly { readonly branch: 1; readonly index: number }[];
+  /** Exactly one. */
+  readonly outputs: readonly { readonly change: number }[];
+}
+
+export type SignRequest = BitcoinPayRequest | BitcoinChildRequest | EvmPayRequest;
 
 export interface BitcoinPay extends Omit<BitcoinPayRequest, 'orders' | 'outputs'> {
   readonly orders: readonly Order[];
@@ -85,7 +102,7 @@ export interface EvmPay extends Omit<EvmPayRequest, 'orders' | 'deadline' | 'gen
   readonly generation: bigint;
 }
 /** A sign request that has been read. */
-export type Pay = BitcoinPay | EvmPay;
+export type Pay = BitcoinPay | BitcoinChildRequest | EvmPay;
 
 export interface JournalHead {
   /** Number of the last entry, decimal string; 0 before the first. */
@@ -104,7 +121,7 @@ export interface Refused {
 export interface Signed {
   readonly ok: true;
   readonly signer: string;
-  /** bitcoin-pay: base64 PSBT with this signer's partial signatures alone. */
+  /** Bitcoin: base64 PSBT with this signer's partial signatures alone. */
   readonly psbt?: string;
   /** evm-pay: 0x and 65 bytes, r ‖ s ‖ v. */
   readonly signature?: string;
@@ -169,8 +186,9 @@ export type Call = (typeof calls)[number];
 export function parseSignRequest(value: unknown): Parsed<Pay> {
   return parsing(() => {
     const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
-    const kind = readOneOf(type, 'request.type', ['bitcoin-pay', 'evm-pay'] as const);
-    return kind === 'bitcoin-pay' ? readBitcoinPay(value) : readEvmPay(value);
+    return readers[readOneOf(type, 'request.type', ['bitcoin-pay', 'bitcoin-child', 'evm-pay'] as const)](
+      value,
+    );
   });
 }
 
@@ -300,6 +318,31 @@ function readEvmPay(value: unknown): EvmPay {
   };
 }
 
+function readBitcoinChild(value: unknown): BitcoinChildRequest {
+  const request = readObject(value, 'request', ['type', 'network', 'epoch', 'psbt', 'inputs', 'outputs']);
+  const one = { min: 1, max: 1 };
+  return {
+    type: 'bitcoin-child',
+    network: readText(request['network'], 'request.network', NETWORK),
+    epoch: readNumber(request['epoch'], 'request.epoch', U32_MAX),
+    psbt: readText(request['psbt'], 'request.psbt', BASE64),
+    inputs: readList(request['inputs'], 'request.inputs', one, readChangeInput),
+    outputs: readList(request['outputs'], 'request.outputs', one, readChangeClaim),
+  };
+}
+
+const readers: Readonly<Record<Pay['type'], (value: unknown) => Pay>> = {
+  'bitcoin-pay': readBitcoinPay,
+  'bitcoin-child': readBitcoinChild,
+  'evm-pay': readEvmPay,
+};
+
+function readChangeInput(value: unknown, path: string): { branch: 1; index: number } {
+  const { branch, index } = readInputClaim(value, path);
+  if (branch !== 1) throw new MalformedError(`${path}.branch: 1 expected, a child spends change`);
+  return { branch, index };
+}
+
 function readInputClaim(value: unknown, path: string): InputClaim {
   const claim = readObject(value, path, ['branch', 'index']);
   const branch = readNumber(claim['branch'], `${path}.branch`, 1);
@@ -310,6 +353,10 @@ function readOutputClaim(value: unknown, path: string): { order: bigint } | { ch
   if (typeof value === 'object' && value !== null && 'order' in value) {
     return { order: readDecimal(readObject(value, path, ['order'])['order'], `${path}.order`, U64_MAX) };
   }
+  return readChangeClaim(value, path);
+}
+
+function readChangeClaim(value: unknown, path: string): { change: number } {
   return { change: readNumber(readObject(value, path, ['change'])['change'], `${path}.change`, 2 ** 31 - 1) };
 }
 

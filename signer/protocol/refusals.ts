@@ -37,7 +37,9 @@ export const refusals = Object.freeze({
   // Memory
   ORDER_CHANGED: 'the order number was signed with another content',
   ORDER_ELSEWHERE: 'the order was signed for another network or vault',
-  NOT_A_REPLACEMENT: 'an earlier transaction for the order could confirm beside this one',
+  NOT_A_REPLACEMENT:
+    'an earlier transaction for the order, or child of the parent, could confirm beside this one',
+  PARENT_UNKNOWN: 'a child spends a transaction that this signer has not signed for orders',
   // Limits
   NO_POLICY: 'no policy has been taken',
   POLICY_STALE: 'the policy does not follow the last one',
@@ -67,8 +69,8 @@ export const refusals = Object.freeze({
   OUTPUT_DIFFERS: 'an output is not what its order says',
   DUST: 'an output is below the dust limit of its script',
   OUTPUTS_EXCEED_INPUTS: 'the outputs are worth more than the inputs',
-  FEE_TOO_HIGH: 'the fee is above the pinned maximum',
-  FEE_RATE_TOO_HIGH: 'the fee rate is above the pinned maximum',
+  FEE_TOO_HIGH: 'the fee, a child’s together with its parent’s, is above the pinned maximum',
+  FEE_RATE_TOO_HIGH: 'the fee rate, of a child and its parent together, is above the pinned maximum',
   // The payment, any network
   ADDRESS_REFUSED: 'the destination is not a canonical address of the network, or may not be paid',
   AMOUNT_REFUSED: 'the amount is zero or larger than the network can carry',

@@ -3,7 +3,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { toHex } from '../protocol/canonical.ts';
 import type { ManifestBitcoin } from '../protocol/manifest.ts';
 import { checkNotFrozen } from './freezes.ts';
-import type { BitcoinPay } from '../protocol/messages.ts';
+import type { BitcoinPay, InputClaim } from '../protocol/messages.ts';
 import type { Order } from '../protocol/order.ts';
 import type { Policy } from '../protocol/policy.ts';
 import { P2WSH_DUST_LIMIT, bitcoinScript } from './addresses.ts';
@@ -12,13 +12,14 @@ import {
   outpoint,
   signatureDigests,
   virtualSize,
+  type TransactionOutput,
   type UnsignedTransaction,
 } from './bitcoin-transaction.ts';
 import type { BitcoinKeys, BitcoinWallet } from './bitcoin-wallet.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
 import { checkFeeLimit, checkOrderLimits, spentOf } from './limits.ts';
-import { payEntry, type Memory, type PayEntry } from './memory.ts';
+import { payEntry, type ChildEntry, type Memory, type PayEntry } from './memory.ts';
 import { checkOrders, checkReplacement, feeBeyond, freshAmounts, signedBefore } from './orders.ts';
 
 const AMOUNT_MAX = 2_100_000_000_000_000n;
@@ -33,7 +34,7 @@ export interface BitcoinRules {
 
 export interface BitcoinDecision {
   /** What must be journalled before signing; undefined when this very transaction was signed before. */
-  readonly entry: PayEntry | undefined;
+  readonly entry: PayEntry | ChildEntry | undefined;
   readonly transaction: UnsignedTransaction;
 }
 
@@ -79,8 +80,8 @@ export function decideBitcoinPay(
 }
 
 /** Signs every input with this signer's key (RFC 6979, low s), and checks each signature. Gives base64 PSBT. */
-export function signBitcoinPay(
-  request: BitcoinPay,
+export function signBitcoin(
+  request: { readonly inputs: readonly InputClaim[] },
   transaction: UnsignedTransaction,
   keys: BitcoinKeys,
 ): string {
@@ -102,8 +103,8 @@ export function signBitcoinPay(
 }
 
 /** Every input is ours: its script is what the pinned keys give at the claimed place. */
-function checkInputs(
-  request: BitcoinPay,
+export function checkInputs(
+  request: { readonly inputs: readonly InputClaim[] },
   { entry }: BitcoinRules,
   wallet: BitcoinWallet,
   { inputs }: UnsignedTransaction,
@@ -138,10 +139,8 @@ function checkOutputs(
     const output = outputs[i];
     if (output === undefined) return refuse('CLAIMS_MISMATCH', `output ${i}`);
     if ('change' in claim) {
-      if (claim.change > entry.indexMax) return refuse('INDEX_TOO_HIGH', `output ${i}`);
-      if (!same(output.script, wallet.scriptAt(1, claim.change).script))
-        return refuse('CHANGE_NOT_OURS', `output ${i}`);
-      if (output.amount < P2WSH_DUST_LIMIT) return refuse('DUST', `output ${i}`);
+      const bent = checkChange(output, { claim, entry, wallet, i });
+      if (bent !== undefined) return bent;
       continue;
     }
     const order = unpaid.get(claim.order);
@@ -155,6 +154,18 @@ function checkOutputs(
   }
   const [left] = unpaid.keys();
   return left === undefined ? undefined : refuse('ORDER_NOT_PAID', `order ${left}`);
+}
+
+/** A change output is what the pinned keys give at the claimed index of branch 1, and no dust. */
+export function checkChange(
+  output: TransactionOutput,
+  at: { claim: { change: number }; entry: ManifestBitcoin; wallet: BitcoinWallet; i: number },
+): Refusal | undefined {
+  const { claim, entry, wallet, i } = at;
+  if (claim.change > entry.indexMax) return refuse('INDEX_TOO_HIGH', `output ${i}`);
+  if (!same(output.script, wallet.scriptAt(1, claim.change).script))
+    return refuse('CHANGE_NOT_OURS', `output ${i}`);
+  return output.amount < P2WSH_DUST_LIMIT ? refuse('DUST', `output ${i}`) : undefined;
 }
 
 function checkPayment(
@@ -171,14 +182,19 @@ function checkPayment(
   return output.amount < destination.dustLimit ? refuse('DUST', `output ${i}`) : undefined;
 }
 
-/** Gives the fee in satoshi. */
-function checkFee(transaction: UnsignedTransaction, { entry, threshold }: BitcoinRules): Decision<bigint> {
+/** Gives the fee in satoshi. What a child pays counts together with its parent: no package costs more than a payment may. */
+export function checkFee(
+  transaction: UnsignedTransaction,
+  { entry, threshold }: BitcoinRules,
+  parent = { fee: 0n, size: 0 },
+): Decision<bigint> {
   const sum = (items: readonly { amount: bigint }[]): bigint =>
     items.reduce((total, item) => total + item.amount, 0n);
-  const fee = sum(transaction.inputs) - sum(transaction.outputs);
-  if (fee < 0n) return refuse('OUTPUTS_EXCEED_INPUTS', `by ${-fee} sat`);
-  const size = virtualSize(transaction, threshold);
-  if (size === undefined) return refuse('TX_TOO_LARGE', `${transaction.inputs.length} inputs`);
+  const own = sum(transaction.inputs) - sum(transaction.outputs);
+  if (own < 0n) return refuse('OUTPUTS_EXCEED_INPUTS', `by ${-own} sat`);
+  const ownSize = virtualSize(transaction, threshold);
+  if (ownSize === undefined) return refuse('TX_TOO_LARGE', `${transaction.inputs.length} inputs`);
+  const [fee, size] = [own + parent.fee, ownSize + parent.size];
   if (fee > entry.feeMaxSat) return refuse('FEE_TOO_HIGH', `${fee} sat, at most ${entry.feeMaxSat}`);
   if (fee > BigInt(entry.feeRateMaxSatPerVb) * BigInt(size)) {
     return refuse(
@@ -186,7 +202,7 @@ function checkFee(transaction: UnsignedTransaction, { entry, threshold }: Bitcoi
       `${fee} sat for ${size} vB, at most ${entry.feeRateMaxSatPerVb} sat/vB`,
     );
   }
-  return accept(fee);
+  return accept(own);
 }
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => toHex(a) === toHex(b);

@@ -3,7 +3,7 @@ import { base64 } from '@scure/base';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Transaction } from '@scure/btc-signer';
 import { concat, fromHex, toHex, u8 } from '../protocol/canonical.ts';
-import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import { accept, refuse, type Decision } from './decision.ts';
 import { addSignatures, type PartialSignature } from './psbt-signatures.ts';
 
 export interface TransactionInput {
@@ -13,6 +13,8 @@ export interface TransactionInput {
   readonly amount: bigint;
   readonly script: Uint8Array;
   readonly witnessScript: Uint8Array;
+  /** The transaction that it spends: bytes as the txid commits to them, without witnesses, and its inputs. */
+  readonly previous: { readonly bytes: number; readonly inputs: number };
 }
 
 export interface TransactionOutput {
@@ -88,11 +90,18 @@ export const outpoint = (input: { txid: string; vout: number }): string => `${in
 export function virtualSize(transaction: UnsignedTransaction, threshold: number): number | undefined {
   const stripped = serialize(transaction.inputs, transaction.outputs).length;
   let witness = 2;
-  for (const { witnessScript } of transaction.inputs) {
-    witness += 2 + threshold * 73 + varint(witnessScript.length).length + witnessScript.length;
-  }
+  for (const { witnessScript } of transaction.inputs) witness += witnessBytes(witnessScript, threshold);
   const weight = 4 * stripped + witness;
   return weight > WEIGHT_MAX ? undefined : Math.ceil(weight / 4);
+}
+
+/** As virtualSize, of the transaction that an input spends, where that spends coins of this wallet alone. */
+export function previousVirtualSize(
+  { previous, witnessScript }: TransactionInput,
+  threshold: number,
+): number {
+  const weight = 4 * previous.bytes + 2 + previous.inputs * witnessBytes(witnessScript, threshold);
+  return Math.ceil(weight / 4);
 }
 
 /** The BIP-143 digests that SIGHASH_ALL signatures commit to, one for each input. */
@@ -148,8 +157,15 @@ function readInput(transaction: Transaction, i: number): Decision<TransactionInp
   if (nonWitnessUtxo === undefined || previous === undefined || witnessUtxo === undefined) {
     return refuse('PREVIOUS_TX_MISMATCH', `input ${i}: the previous transaction is needed whole`);
   }
-  const mismatch = compareWithPrevious(i, { txid, witnessUtxo, nonWitnessUtxo, previous });
-  if (mismatch !== undefined) return mismatch;
+  const bytes = serializePrevious(nonWitnessUtxo);
+  if (
+    toHex(twice(bytes).toReversed()) !== toHex(txid) ||
+    toHex(previous.script) !== toHex(witnessUtxo.script) ||
+    previous.amount !== witnessUtxo.amount
+  ) {
+    // The decoder compares these too; they carry the amounts, so they are compared once more by own code.
+    return refuse('PREVIOUS_TX_MISMATCH', `input ${i}`);
+  }
   if (witnessScript === undefined) return refuse('PSBT_FIELD', `input ${i}: witnessScript is missing`);
   if (toHex(previous.script) !== `0020${toHex(sha256(witnessScript))}`)
     return refuse('PSBT_MALFORMED', `input ${i}: a witnessScript that is not the output's`);
@@ -161,6 +177,7 @@ function readInput(transaction: Transaction, i: number): Decision<TransactionInp
     amount: previous.amount,
     script: previous.script,
     witnessScript,
+    previous: { bytes: bytes.length, inputs: nonWitnessUtxo.inputs.length },
   });
 }
 
@@ -176,18 +193,8 @@ interface Previous {
   readonly lockTime: number;
 }
 
-/** The decoder compares these too; they carry the amounts, so they are compared once more by own code. */
-function compareWithPrevious(
-  i: number,
-  input: {
-    txid: Uint8Array;
-    witnessUtxo: TransactionOutput;
-    nonWitnessUtxo: Previous;
-    previous: TransactionOutput;
-  },
-): Refusal | undefined {
-  const { version, inputs, outputs, lockTime } = input.nonWitnessUtxo;
-  const bytes = concat([
+function serializePrevious({ version, inputs, outputs, lockTime }: Previous): Uint8Array {
+  return concat([
     little(version < 0 ? version + 2 ** 32 : version, 4),
     varint(inputs.length),
     ...inputs.map((from) =>
@@ -203,11 +210,11 @@ function compareWithPrevious(
     ...outputs.map(outputBytes),
     little(lockTime, 4),
   ]);
-  const same =
-    toHex(twice(bytes).toReversed()) === toHex(input.txid) &&
-    toHex(input.previous.script) === toHex(input.witnessUtxo.script) &&
-    input.previous.amount === input.witnessUtxo.amount;
-  return same ? undefined : refuse('PREVIOUS_TX_MISMATCH', `input ${i}`);
+}
+
+/** Weight of one input's witness: its count and an empty item, signatures with their lengths, the script. */
+function witnessBytes(witnessScript: Uint8Array, threshold: number): number {
+  return 2 + threshold * 73 + varint(witnessScript.length).length + witnessScript.length;
 }
 
 function unknownField(value: object, allowed: readonly string[]): string | undefined {

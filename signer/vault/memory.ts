@@ -35,6 +35,15 @@ export interface OrderMemory {
   readonly attempts: Attempt[];
 }
 
+/** Children that were signed for one parent: all spend the same output, so at most one of them confirms. */
+export interface ChildMemory {
+  /** The parent's output, `txid:vout`. */
+  readonly spends: string;
+  readonly ids: Set<string>;
+  /** Satoshi: the highest of theirs. */
+  fee: bigint;
+}
+
 export interface Memory {
   manifest: Manifest | undefined;
   readonly roster: RosterMemory;
@@ -46,6 +55,8 @@ export interface Memory {
   readonly orders: Map<bigint, OrderMemory>;
   /** All attempts by place and id. */
   readonly attempts: Map<string, Attempt>;
+  /** By place and id of the parent. */
+  readonly children: Map<string, ChildMemory>;
 }
 
 export interface SignedOrder {
@@ -70,6 +81,9 @@ export interface PayEntry {
   readonly details: Readonly<Record<string, string | number>>;
 }
 
+/** Body of a `bitcoin-child` entry. */
+export type ChildEntry = Omit<PayEntry, 'inputs' | 'orders'> & { readonly spends: string };
+
 export function emptyMemory(): Memory {
   return {
     manifest: undefined,
@@ -80,6 +94,7 @@ export function emptyMemory(): Memory {
     sealedKeyHash: undefined,
     orders: new Map(),
     attempts: new Map(),
+    children: new Map(),
   };
 }
 
@@ -92,14 +107,28 @@ export function payEntry(options: {
   spent: Spent;
   details: Readonly<Record<string, string | number>>;
 }): PayEntry {
-  const { spent, fee } = options;
   return {
     ...options,
-    fee: fee.toString(),
-    spent: { ...spent, value: spent.value.toString(), fee: spent.fee.toString() },
+    ...feesOf(options),
     orders: options.orders.map((order) => [order.number.toString(), order.digest] as const),
   };
 }
+
+export function childEntry(options: {
+  place: string;
+  id: string;
+  spends: string;
+  fee: bigint;
+  spent: Spent;
+  details: Readonly<Record<string, string | number>>;
+}): ChildEntry {
+  return { ...options, ...feesOf(options) };
+}
+
+const feesOf = ({ fee, spent }: { fee: bigint; spent: Spent }): Pick<PayEntry, 'fee' | 'spent'> => ({
+  fee: fee.toString(),
+  spent: { ...spent, value: spent.value.toString(), fee: spent.fee.toString() },
+});
 
 /** Takes one journal entry into memory. Throws MalformedError for an entry that it does not understand. */
 export function remember(memory: Memory, kind: string, body: unknown, atMs: number): void {
@@ -130,6 +159,9 @@ export function remember(memory: Memory, kind: string, body: unknown, atMs: numb
     case 'bitcoin-pay':
     case 'evm-pay':
       rememberPay(memory, body, atMs);
+      return;
+    case 'bitcoin-child':
+      rememberChild(memory, body, atMs);
       return;
     case 'refusal':
     case 'note':
@@ -171,16 +203,38 @@ function rememberPay(memory: Memory, body: unknown, atMs: number): void {
   });
   const fee = readDecimal(entry['fee'], 'fee', U64_MAX);
   const attempt: Attempt = { id, inputs, orders: orderList(orders), fee };
-  const spent = readObject(entry['spent'], 'spent', ['asset', 'value', 'count', 'fee']);
-  const asset = readText(spent['asset'], 'asset', ASSET);
-  const value = readDecimal(spent['value'], 'value', U256_MAX);
-  const count = readNumber(spent['count'], 'count', 1000);
-  const more = readDecimal(spent['fee'], 'fee', U64_MAX);
-  rememberSpent(memory.spending, { asset, value, count, fee: more }, atMs);
+  rememberSpent(memory.spending, readSpent(entry['spent']), atMs);
   memory.attempts.set(attemptKey(place, id), attempt);
   for (const { number, digest } of orders) {
     const known = memory.orders.get(number);
     if (known === undefined) memory.orders.set(number, { digest, place, attempts: [attempt] });
     else known.attempts.push(attempt);
   }
+}
+
+function rememberChild(memory: Memory, body: unknown, atMs: number): void {
+  const entry = readObject(body, 'body', ['place', 'id', 'spends', 'fee', 'spent', 'details']);
+  const place = readText(entry['place'], 'place', PLACE);
+  const id = readText(entry['id'], 'id', HASH);
+  const spends = readText(entry['spends'], 'spends', OUTPOINT);
+  const fee = readDecimal(entry['fee'], 'fee', U64_MAX);
+  const parent = attemptKey(place, spends.slice(0, spends.indexOf(':')));
+  const known = memory.children.get(parent) ?? { spends, ids: new Set(), fee: 0n };
+  if (!memory.attempts.has(parent) || known.spends !== spends) {
+    throw new MalformedError('a child without its parent, or beside another child');
+  }
+  rememberSpent(memory.spending, readSpent(entry['spent']), atMs);
+  known.ids.add(id);
+  if (fee > known.fee) known.fee = fee;
+  memory.children.set(parent, known);
+}
+
+function readSpent(value: unknown): Spent {
+  const spent = readObject(value, 'spent', ['asset', 'value', 'count', 'fee']);
+  return {
+    asset: readText(spent['asset'], 'asset', ASSET),
+    value: readDecimal(spent['value'], 'value', U256_MAX),
+    count: readNumber(spent['count'], 'count', 1000),
+    fee: readDecimal(spent['fee'], 'fee', U64_MAX),
+  };
 }

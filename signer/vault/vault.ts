@@ -28,7 +28,8 @@ import {
   type SignedJson,
 } from '../protocol/signatures.ts';
 import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
-import { decideBitcoinPay, signBitcoinPay } from './bitcoin-pay.ts';
+import { decideBitcoinChild } from './bitcoin-child.ts';
+import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import { VaultFault } from './fault.ts';
@@ -126,13 +127,17 @@ function sign(state: State, body: unknown): Decision<Answer> {
   const request = parsed.value;
   const { epoch, threshold } = manifest;
   if (request.epoch !== epoch) return refuse('WRONG_EPOCH', `the pinned epoch is ${epoch}`);
-  if (request.type === 'bitcoin-pay') {
+  if (request.type !== 'evm-pay') {
     const entry = manifest.bitcoin.find((candidate) => candidate.network === request.network);
     if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
-    const decision = decideBitcoinPay(request, { epoch, threshold, entry, policy, nowMs }, wallet, memory);
+    const rules = { epoch, threshold, entry, policy, nowMs };
+    const decision =
+      request.type === 'bitcoin-pay'
+        ? decideBitcoinPay(request, rules, wallet, memory)
+        : decideBitcoinChild(request, rules, wallet, memory);
     if (!decision.ok) return decision;
     if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
-    const psbt = signBitcoinPay(request, decision.value.transaction, open.keys);
+    const psbt = signBitcoin(request, decision.value.transaction, open.keys);
     return accept({ ok: true, signer: context.signer, psbt, journal: journal.head() });
   }
   const entry = manifest.evm.find((candidate) => candidate.network === request.network);
