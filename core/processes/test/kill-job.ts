@@ -41,7 +41,7 @@ export interface Job {
   readonly begin: () => Promise<void>;
   /** All that was paid in is irreversible, and swept. */
   readonly isFunded: () => Promise<boolean>;
-  /** Customers ask for withdrawals, and cancel one. */
+  /** Customers ask for withdrawals, and cancel one. There is money for three times. */
   readonly order: () => Promise<void>;
   readonly isOver: () => Promise<boolean>;
   /** What the books say of every place is what its node says. */
@@ -62,7 +62,7 @@ export function jobOf(stack: Stack, parts: Pick<KillParts, 'anvil' | 'pay'>): Jo
     },
     isFunded: async () => isFunded(stack, deposits),
     order: async () => {
-      orders.push(...(await askAll(stack, evm, customers)));
+      await askAll(stack, evm, { customers, orders });
     },
     isOver: async () => {
       const states = await Promise.all(orders.map(({ id }) => stateOf(stack, id)));
@@ -153,14 +153,17 @@ async function isFunded(stack: Stack, deposits: readonly Payment[]): Promise<boo
   });
 }
 
-/** A request whose answer was lost is made again under its own name, and is the same. */
+/** Adds to `orders`. A request whose answer was lost is made again under its own name, and is the same. */
 async function askAll(
   stack: Stack,
   evm: Evm,
-  customers: ReadonlyMap<string, Id<'customer'>>,
-): Promise<Order[]> {
+  {
+    customers,
+    orders,
+  }: { readonly customers: ReadonlyMap<string, Id<'customer'>>; readonly orders: Order[] },
+): Promise<void> {
   const deps = { db: stack.db, config: stack.config, now: () => new Date(), randomBytes };
-  const orders: Order[] = [];
+  const outsider = () => privateKeyToAddress(`0x${(orders.length + 1).toString(16).padStart(64, '5')}`);
   const ask = async (
     name: string,
     to: { readonly asset: string; readonly network: string; readonly destination: string },
@@ -187,25 +190,24 @@ async function askAll(
     await ask('alice', to, [`0.${i}`, (BTC * BigInt(i)) / 10n], 'settled', received);
   }
   for (const [i, asset] of ['ETH', 'ETH', 'USDT'].entries()) {
-    const destination = privateKeyToAddress(`0x${(i + 1).toString(16).padStart(64, '5')}`);
+    const destination = outsider();
     const to = { asset, network: 'ethereum', destination };
     const unit = asset === 'ETH' ? ETH : USDT;
     const received = () => (asset === 'ETH' ? evm.ether(destination) : evm.token(destination));
     await ask('carol', to, [`${i + 2}`, BigInt(i + 2) * unit], 'settled', received);
   }
-  const refusing = privateKeyToAddress(`0x${'4'.padStart(64, '5')}`);
+  const refusing = outsider();
   await calmly(() => evm.refuseEtherAt(refusing));
   const toRefusing = { asset: 'ETH', network: 'ethereum', destination: refusing };
-  await ask('dave', toRefusing, ['1', ETH], 'failed', () => evm.ether(refusing));
+  await ask('dave', toRefusing, ['0.5', ETH / 2n], 'failed', () => evm.ether(refusing));
   const destination = await calmly(() => outsideAddress(stack));
   const cancelled = { asset: 'BTC', network: 'bitcoin', destination };
   const received = () => receivedBitcoin(stack, destination);
-  const id = await ask('bob', cancelled, ['0.2', BTC / 5n], 'cancelled', received);
+  const id = await ask('bob', cancelled, ['0.1', BTC / 10n], 'cancelled', received);
   const answer = await calmly(() => cancelWithdrawal(deps, id, 'customer'));
   const last = orders.pop();
   assert.ok(last);
   orders.push(answer.ok ? last : { ...last, wanted: 'settled' });
-  return orders;
 }
 
 async function checkOrder(stack: Stack, order: Order): Promise<void> {

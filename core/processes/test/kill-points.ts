@@ -33,8 +33,6 @@ export interface Fate {
   readonly strokeAt: (point: Point) => Stroke | undefined;
   /** How often each was struck at each point so far: `pipeline before sign` → `process` → 1. */
   readonly tally: ReadonlyMap<string, ReadonlyMap<Stroke, number>>;
-  /** Whether the process died before an effect of this name, and not yet after one. */
-  readonly isHalfway: (process: string, name: string) => boolean;
   readonly points: () => number;
   readonly strokes: () => number;
 }
@@ -75,8 +73,6 @@ export function fateOf({ seed, every, others }: { seed: number; every: number; o
   };
   return {
     tally,
-    isHalfway: (process, name) =>
-      tally.has(`${process} before ${name}`) && !tally.has(`${process} after ${name}`),
     points: () => points,
     strokes: () => strokes,
     strokeAt(point) {
