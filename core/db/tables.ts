@@ -318,6 +318,7 @@ export interface Spend {
   next_at: Date | null;
   created_at: Date;
   updated_at: Date;
+  child_of: string | null;
 }
 
 export interface SpendAttempt {

@@ -46,6 +46,8 @@ create table spend_attempt (
   broadcast_at timestamptz,
   unique (spend_id, n)
 );
+-- A child pays for its parent (CPFP) and has no order of its own: it spends the change of this attempt. One for each.
+alter table spend add column child_of text unique references spend_attempt;
 -- Each signer's coded answer to one attempt.
 create table signer_answer (
   attempt_id text not null references spend_attempt,

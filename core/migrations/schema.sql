@@ -429,7 +429,10 @@ create table spend (
   next_at timestamp with time zone,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  child_of text,
+  constraint spend_child_of_key UNIQUE (child_of),
   constraint spend_pkey PRIMARY KEY (id),
+  constraint spend_child_of_fkey FOREIGN KEY (child_of) REFERENCES spend_attempt(id),
   constraint spend_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'signing'::text, 'broadcast'::text, 'settled'::text, 'failed'::text])))
 );
 

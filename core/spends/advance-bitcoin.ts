@@ -1,14 +1,29 @@
-import type { BitcoinPayRequest } from '../../signer/protocol/messages.ts';
+import type { BitcoinChildRequest, BitcoinPayRequest } from '../../signer/protocol/messages.ts';
 import type { OrderJson } from '../../signer/protocol/order.ts';
-import { checkAnswer, combineAndFinalize, mempoolFees, type BitcoinRpc } from '../chain/bitcoin/bitcoin.ts';
+import {
+  checkAnswer,
+  combineAndFinalize,
+  mempoolFees,
+  type BitcoinRpc,
+  type Broadcast,
+} from '../chain/bitcoin/bitcoin.ts';
 import { confirmationsOf, tipOf } from '../chain/chain.ts';
 import { depthFor, type BitcoinNetwork } from '../config/config.ts';
 import { haltNetwork } from '../controls/controls.ts';
 import { executorOf, type DatabaseTransaction } from '../db/db.ts';
 import { gatherSignatures, quorumOf } from '../signing/signing.ts';
+import {
+  bookChild,
+  childhoodOf,
+  endChild,
+  hasChild,
+  parentOf,
+  prepareChild,
+  prepareNextChild,
+} from './child-bitcoin.ts';
 import { coinListingOf } from './coins-bitcoin.ts';
 import { prepareConflict } from './conflict-bitcoin.ts';
-import { isOver, leaveOutExpired } from './expired-bitcoin.ts';
+import { hasOver, isOver, leaveOutExpired } from './expired-bitcoin.ts';
 import {
   attemptsOf,
   beginSigning,
@@ -51,10 +66,15 @@ export async function advanceBitcoinSpend(
   const seen = spend.state === 'planned' ? undefined : await spendingOf(one);
   if (seen?.kind === 'foreign') return haltOnForeign(one, seen.txId);
   if (seen?.kind === 'mined') return settleIfIrreversible(one, seen);
+  if (spend.child_of !== null) {
+    const childhood = await childhoodOf(deps, spend);
+    if (childhood === 'over') await endChild(deps, spend);
+    if (childhood !== 'going') return childhood === 'over';
+  }
   if (!isDue(deps, spend)) return false;
   switch (last.state) {
     case 'planned':
-      return seen === undefined ? reviveOrSign(one) : sign(one);
+      return reviveOrSign(one, seen !== undefined);
     case 'signed':
       return bringToNode(one);
     default:
@@ -111,6 +131,7 @@ async function settleIfIrreversible(
     const outcomes = new Map(orders.map((order) => [order.order_number, outcomeOf(deps, order, attempt)]));
     const { tx_id: txId, fee_units: costUnits } = attempt;
     await endSpend(trx, { spend: spend.id, txId, costUnits, at: deps.now(), outcomes });
+    if (spend.child_of !== null) await bookChild(deps, trx, { spend: spend.id, network, units: costUnits });
   });
   return true;
 }
@@ -143,21 +164,34 @@ async function releaseUnspent(
   );
 }
 
-async function reviveOrSign(one: Case): Promise<boolean> {
-  await reviveEarlier(one);
-  return (await leaveOutExpired(one.deps, one.network, one.spend, one.last)) ?? sign(one);
+async function reviveOrSign(one: Case, inMempool: boolean): Promise<boolean> {
+  const { deps, network, spend, last } = one;
+  const sent = sentOf(one.attempts);
+  if (sent && !inMempool) await give(one, sent);
+  // Signers will never sign the replacement now: what was sent before it is all that can be mined.
+  if (sent && spend.child_of === null && hasOver(deps, last))
+    return payByChild(one, sent, 'STUCK_ORDER_EXPIRED');
+  return (await leaveOutExpired(deps, network, spend, last)) ?? sign(one);
 }
 
-/** While its replacement waits for signers, the attempt before it must not be forgotten by the mempool. */
-async function reviveEarlier({ deps, network, attempts }: Case): Promise<void> {
-  const sent = attempts.findLast((attempt) => attempt.raw !== null && attempt.broadcast_at !== null);
-  if (sent?.raw) await deps.effects.broadcast(deps.bitcoinRpc(network), sent.raw);
+/** The latest that the node was given. */
+function sentOf(attempts: readonly AttemptRow[]): AttemptRow | undefined {
+  return attempts.findLast((attempt) => attempt.raw !== null && attempt.broadcast_at !== null);
+}
+
+/** A child comes with its parent, which the mempool may have lost. */
+async function give({ deps, network, spend }: Case, { raw, id }: AttemptRow): Promise<Broadcast> {
+  if (raw === null) throw new Error(`${id} is signed and has no bytes`);
+  const rpc = deps.bitcoinRpc(network);
+  if (spend.child_of === null) return deps.effects.broadcast(rpc, raw);
+  const parent = await parentOf(deps, spend.id);
+  return deps.effects.broadcast(rpc, raw, parent.raw ?? undefined);
 }
 
 /** Asks the signers, and stores the complete bytes before anybody else can have them. */
 async function sign({ deps, spend, last }: Case): Promise<boolean> {
   if (!(await beginSigning(deps, spend))) return true;
-  const request = last.request as BitcoinPayRequest;
+  const request = last.request as BitcoinPayRequest | BitcoinChildRequest;
   const { signed, refusals, refused } = await gatherSignatures({
     ...deps,
     threshold: quorumOf(deps.config).threshold,
@@ -181,12 +215,11 @@ async function sign({ deps, spend, last }: Case): Promise<boolean> {
 
 /** Gives the stored bytes to the node. A lost answer changes nothing: the same bytes are given again. */
 async function bringToNode(one: Case): Promise<boolean> {
-  const { deps, network, spend, last } = one;
-  if (last.raw === null) throw new Error(`${last.id} is signed and has no bytes`);
-  const result = await deps.effects.broadcast(deps.bitcoinRpc(network), last.raw);
+  const { deps, spend, last } = one;
+  const result = await give(one, last);
   if (!result.ok) {
     // The fee no longer buys a place, or does not outbid what it would replace: only a higher one can help.
-    if (result.reason === 'FEE_TOO_LOW' && (await replace(one))) return true;
+    if (result.reason === 'FEE_TOO_LOW' && (await speedUp(one))) return true;
     await putOff(deps, spend, `BROADCAST_${result.reason}: ${result.detail}`);
     return false;
   }
@@ -204,23 +237,43 @@ async function keepAlive(one: Case, inMempool: boolean): Promise<boolean> {
   const { deps, network, last } = one;
   const sentAt = last.broadcast_at;
   if (sentAt !== null && deps.now().getTime() - sentAt.getTime() >= network.stuckAfterMs) {
-    if (await replace(one)) return true;
+    if (await speedUp(one)) return true;
   }
   return inMempool ? false : bringToNode(one);
 }
 
 /**
  * The same payments from the same coins at a higher fee (BIP-125). It conflicts with every earlier attempt, so
- * whichever of them is mined, each order is paid once. False, with the reason on the row, when none can be built.
+ * whichever of them is mined, each order is paid once. Where there can be none, a child pays for what was sent. False,
+ * with the reason on the row, when neither can be built.
  */
-async function replace({ deps, network, spend, attempts, last }: Case): Promise<boolean> {
+async function speedUp(one: Case): Promise<boolean> {
+  const { deps, network, spend, attempts, last } = one;
+  const isChild = spend.child_of !== null;
+  if (!isChild && (await hasChild(deps, last))) return false;
+  if (!isChild && hasOver(deps, last)) return payByChild(one, last, 'STUCK_ORDER_EXPIRED');
   const descendantFeesSat = await descendantFees(deps.bitcoinRpc(network), attempts);
-  const conflict = await prepareConflict(deps, network, { last, descendantFeesSat });
-  if (!conflict.ok) {
-    await putOff(deps, spend, `STUCK_${conflict.reason}`);
+  const next = isChild
+    ? await prepareNextChild(deps, network, last, descendantFeesSat)
+    : await prepareConflict(deps, network, { last, descendantFeesSat });
+  if (next.ok) {
+    await deps.effects.commit('spend.replace', next.record);
+    return true;
+  }
+  if (!isChild && last.broadcast_at !== null) return payByChild(one, last, `STUCK_${next.reason}`);
+  await putOff(deps, spend, `STUCK_${next.reason}`);
+  return false;
+}
+
+/** One child for each attempt: what it costs grows by its own replacements. */
+async function payByChild({ deps, network, spend }: Case, parent: AttemptRow, why: string): Promise<boolean> {
+  if (await hasChild(deps, parent)) return false;
+  const child = await prepareChild(deps, network, { parent, spend });
+  if (!child.ok) {
+    await putOff(deps, spend, why);
     return false;
   }
-  await deps.effects.commit('spend.replace', conflict.record);
+  await deps.effects.commit('spend.child', child.record);
   return true;
 }
 

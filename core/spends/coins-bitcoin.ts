@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { sql } from 'kysely';
 import { newId } from '../../lib/ids/ids.ts';
-import type { BitcoinPayRequest } from '../../signer/protocol/messages.ts';
+import type { BitcoinChildRequest, BitcoinPayRequest } from '../../signer/protocol/messages.ts';
 import {
   deriveChecked,
   spendableCoins,
@@ -78,20 +78,17 @@ export async function addBitcoinAttempt(
     readonly spend: string;
     readonly n: number;
     readonly network: BitcoinNetwork;
-    readonly orders: BitcoinPayRequest['orders'];
+    /** Undefined: it pays for its parent. */
+    readonly orders: BitcoinPayRequest['orders'] | undefined;
     readonly built: BuiltPsbt;
   },
 ): Promise<void> {
-  const { built, spend, n } = attempt;
-  const request: BitcoinPayRequest = {
-    type: 'bitcoin-pay',
-    network: attempt.network.caip2,
-    epoch: deps.config.epoch,
-    orders: attempt.orders,
-    psbt: built.psbt,
-    inputs: built.inputs,
-    outputs: built.outputs,
-  };
+  const { built, spend, n, orders } = attempt;
+  const { psbt, inputs, outputs } = built;
+  const asked = { network: attempt.network.caip2, epoch: deps.config.epoch, psbt, inputs, outputs };
+  const request = orders
+    ? ({ type: 'bitcoin-pay', ...asked, orders } as BitcoinPayRequest)
+    : ({ type: 'bitcoin-child', ...asked } as BitcoinChildRequest);
   const at = deps.now();
   const id = newId('attempt', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes });
   await insertAttempt(trx, { id, spend, n, request, feeUnits: built.feeSat, txId: built.txId, at });

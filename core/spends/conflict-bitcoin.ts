@@ -27,7 +27,7 @@ import { GOING, setAttempt, setSpend, type AttemptRow, type SpendOrderRow } from
 import type { SpendDeps, SpendOrder } from './spends.ts';
 
 /** It pays at least a quarter more than what the market asks: the attempt before it was too little. */
-const BUMP = 1.25;
+export const BUMP = 1.25;
 /** Coins that it may add; each needs its previous transaction from the node. */
 const EXTRA_COINS_MAX = 3;
 

@@ -25,6 +25,11 @@ export function isOver(deps: Pick<SpendDeps, 'now'>, { expiry }: OrderJson): boo
   return BigInt(expiry) * 1000n <= BigInt(deps.now().getTime());
 }
 
+/** No signer signs these payments any more, whatever fee they would pay now. */
+export function hasOver(deps: Pick<SpendDeps, 'now'>, { request }: AttemptRow): boolean {
+  return (request as BitcoinPayRequest).orders.some((order) => isOver(deps, order));
+}
+
 /**
  * Signers were asked, and the time of orders ran out before there were enough answers. An answer may have been
  * lost, so nothing is released; the next attempt pays the others from the same coins, and once it is irreversible
@@ -37,7 +42,7 @@ export async function leaveOutExpired(
   spend: SpendRow,
   last: AttemptRow,
 ): Promise<boolean | undefined> {
-  if (spend.state !== 'signing') return undefined;
+  if (spend.state !== 'signing' || spend.child_of !== null) return undefined;
   const { orders: asked } = last.request as BitcoinPayRequest;
   const left = new Set(asked.filter((order) => !isOver(deps, order)).map((order) => order.orderNumber));
   if (left.size === asked.length) return undefined;

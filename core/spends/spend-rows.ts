@@ -57,10 +57,19 @@ export async function insertSpend(
     readonly epoch: number;
     readonly at: Date;
     readonly orders: readonly SpendOrder[];
+    /** The attempt that this spend, which then has no orders, pays for. */
+    readonly childOf?: string;
   },
 ): Promise<void> {
-  const { at, orders, ...named } = spend;
-  const row = { ...named, state: 'planned', tx_id: null, cost_units: null, next_at: null };
+  const { at, orders, childOf, ...named } = spend;
+  const row = {
+    ...named,
+    child_of: childOf ?? null,
+    state: 'planned',
+    tx_id: null,
+    cost_units: null,
+    next_at: null,
+  };
   await trx
     .insertInto('spend')
     .values({ ...row, created_at: at, updated_at: at })
@@ -73,6 +82,7 @@ export async function insertSpendOrders(
   spend: string,
   orders: readonly SpendOrder[],
 ): Promise<void> {
+  if (orders.length === 0) return;
   const rows = orders.map(({ orderNumber, document, destination, units }) => ({
     order_number: orderNumber,
     spend_id: spend,

@@ -34,7 +34,7 @@ export interface SpendOrder {
 export interface SpendEffects {
   readonly commit: Commit;
   readonly sign: (signer: SignerClient, request: SignRequest) => Promise<SignAnswer>;
-  readonly broadcast: (rpc: BitcoinRpc, raw: Buffer) => Promise<Broadcast>;
+  readonly broadcast: (rpc: BitcoinRpc, raw: Buffer, parent?: Buffer) => Promise<Broadcast>;
 }
 
 export interface SpendDeps {

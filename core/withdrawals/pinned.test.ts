@@ -1,5 +1,5 @@
 // Proves that a recipient who makes the replacement of our transaction dear, by a child with a large fee and a small
-// rate, gets neither a fee above our cap nor an attempt a step out of us; what is in the mempool is still mined.
+// rate, gets neither a fee above our cap nor an attempt a step out of us: a child of our own pays within it.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -51,15 +51,18 @@ async function paidAndPinned(fee: bigint) {
   return { id, destination, made: (await attempts()).slice(before.length) };
 }
 
-test('a child that makes the replacement dearer than our cap: nothing is replaced, and it is mined', async () => {
+test('a child that makes the replacement dearer than our cap: our own child pays, and it is mined', async () => {
   const { id, destination, made } = await paidAndPinned(1_000_000n);
-  assert.deepEqual(made, []);
-  const spend = await stack.db
-    .selectFrom('spend')
-    .select('reason')
-    .where('state', '=', 'broadcast')
-    .executeTakeFirst();
-  assert.equal(spend?.reason, 'STUCK_FEE_ABOVE_CAP');
+  const spends = await stack.db.selectFrom('spend').select(['id', 'child_of', 'reason']).execute();
+  const [child, ...more] = spends.filter(({ child_of: parent }) => parent !== null);
+  assert.ok(child);
+  assert.deepEqual(more, []);
+  assert.ok(made.length > 0 && made.every((attempt) => attempt.spend_id === child.id), 'it is not replaced');
+  assert.ok(
+    made.every(({ fee_units: fee }) => fee < 100_000n),
+    'at what the market asks, not the recipient',
+  );
+  assert.equal(spends.find((spend) => spend.id !== child.id)?.reason, 'CHILD_PAYS');
   await stack.mine(4);
   await settleDown(pipeline);
   assert.equal(await stateOf(stack, id), 'settled');

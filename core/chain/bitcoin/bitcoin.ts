@@ -33,6 +33,7 @@ export { checkAnswer, combineAndFinalize, type CheckedAnswer, type Combined } fr
 export {
   buildChildPaysForParent,
   buildReplacement,
+  type ChildResult,
   type ReplaceRefusal,
   type ReplaceResult,
 } from './replace.ts';

@@ -31,8 +31,10 @@ const NOT_IN_MEMPOOL = -5;
 /**
  * Sends the stored bytes of a transaction; again is no harm. What the node says no to is an answer, not an
  * error: ChainError means that it is unknown whether the node has it, and the same bytes are to be sent again.
+ * A `parent` that the node does not have, because its own fee buys no place any more, is sent with it (BIP-331's
+ * package of one child with one parent).
  */
-export async function broadcast(rpc: BitcoinRpc, raw: Buffer): Promise<Broadcast> {
+export async function broadcast(rpc: BitcoinRpc, raw: Buffer, parent?: Buffer): Promise<Broadcast> {
   const hex = raw.toString('hex');
   const txId = txIdOf(raw);
   const [test] = await rpc.call<{ allowed?: boolean; 'reject-reason'?: string }[]>('testmempoolaccept', [
@@ -42,7 +44,11 @@ export async function broadcast(rpc: BitcoinRpc, raw: Buffer): Promise<Broadcast
   if (!test) throw new ChainError('NODE_GARBAGE', 'testmempoolaccept: no verdict');
   const reason = test['reject-reason'] ?? '';
   if (test.allowed !== true) {
-    return isKnown(reason) ? { ok: true, txId, known: true } : refusal(reason);
+    if (isKnown(reason)) return { ok: true, txId, known: true };
+    const refused = refusal(reason);
+    return parent && refused.reason === 'INPUTS_MISSING_OR_SPENT'
+      ? broadcastPackage(rpc, { parent, raw, txId })
+      : refused;
   }
   try {
     await rpc.call('sendrawtransaction', [hex, NO_FEE_LIMIT]);
@@ -55,11 +61,27 @@ export async function broadcast(rpc: BitcoinRpc, raw: Buffer): Promise<Broadcast
   return { ok: true, txId, known: false };
 }
 
+async function broadcastPackage(
+  rpc: BitcoinRpc,
+  { parent, raw, txId }: { readonly parent: Buffer; readonly raw: Buffer; readonly txId: string },
+): Promise<Broadcast> {
+  const hexes = [parent, raw].map((bytes) => bytes.toString('hex'));
+  type Verdict = { readonly txid?: string; readonly error?: string };
+  type Answer = { package_msg?: string; 'tx-results'?: Record<string, Verdict> };
+  const answer = await rpc.call<Answer>('submitpackage', [hexes, NO_FEE_LIMIT]);
+  const verdicts = Object.values(answer['tx-results'] ?? {});
+  const own = verdicts.find(({ txid }) => txid === txId);
+  if (answer.package_msg === undefined || !own)
+    throw new ChainError('NODE_GARBAGE', 'submitpackage: no verdict');
+  if (answer.package_msg === 'success') return { ok: true, txId, known: false };
+  return refusal(verdicts.find(({ error }) => error !== undefined)?.error ?? answer.package_msg);
+}
+
 function isKnown(reason: string): boolean {
   return /txn-already-(in-mempool|known)|already in (utxo set|block chain)/i.test(reason);
 }
 
-function refusal(detail: string): Broadcast {
+function refusal(detail: string): Extract<Broadcast, { ok: false }> {
   if (/missing-inputs|missingorspent/.test(detail)) {
     return { ok: false, reason: 'INPUTS_MISSING_OR_SPENT', detail };
   }

@@ -8,9 +8,10 @@ import {
   type BuiltPsbt,
   type ClaimedOutput,
   type PayOptions,
+  type PsbtPlan,
   type StoredRequest,
 } from './build-psbt.ts';
-import { deriveScript, type BitcoinWallet } from './derive.ts';
+import type { BitcoinWallet } from './derive.ts';
 import { INPUTS_MAX, type Coin } from './select-coins.ts';
 import { dustLimitOf, feeFor, feeOf, sumOf, WEIGHT_MAX } from './transaction.ts';
 
@@ -97,34 +98,62 @@ function fit({ wallet, inputs, paid, index, needed }: Fit): readonly ClaimedOutp
 
 export interface ChildOptions {
   readonly wallet: BitcoinWallet;
-  /** A transaction of ours that is in no block yet. */
-  readonly parent: { readonly feeSat: bigint; readonly vbytes: number };
-  /** Its change: the only unconfirmed output that is ever spent. */
-  readonly coin: Coin;
-  readonly previous: ReadonlyMap<string, Uint8Array>;
+  /** The attempt that is stuck, as it was asked of the signers. */
+  readonly parent: StoredRequest;
+  readonly parentTxId: string;
+  /** Its bytes, with or without witnesses. */
+  readonly parentRaw: Uint8Array;
   /** Of parent and child together. */
   readonly feeRateSatPerVb: number;
+  readonly feeRateMaxSatPerVb: number;
   readonly feeMaxSat: bigint;
+  /** Where the coin goes. */
   readonly changeIndex: number;
+  /** What the child before this one pays, which leaves with it. */
+  readonly earlierFeeSat?: bigint;
 }
 
-/** Spends our change back to us at a fee that lifts its parent too, where the parent cannot be replaced. */
-export function buildChildPaysForParent(options: ChildOptions): ReplaceResult {
-  const { wallet, parent, coin, feeRateSatPerVb, feeMaxSat, changeIndex } = options;
-  const { script } = deriveScript(wallet, 1, changeIndex);
-  const probe: ClaimedOutput = { script, units: 0n, claim: { change: changeIndex } };
+export type ChildResult =
+  | { readonly ok: true; readonly built: BuiltPsbt }
+  | { readonly ok: false; readonly reason: ReplaceRefusal | 'NO_CHANGE' };
+
+/**
+ * Spends a transaction's change back to us at a fee that lifts it too, where it cannot be replaced (CPFP). A later
+ * child spends the same output, so at most one is ever mined. Both together stay within both caps.
+ */
+export function buildChildPaysForParent(options: ChildOptions): ChildResult {
+  const { wallet, feeRateSatPerVb, feeMaxSat, changeIndex, earlierFeeSat } = options;
+  const parent = planOf(options.parent);
+  const coin = changeIn(parent, options.parentTxId);
+  if (!coin) return { ok: false, reason: 'NO_CHANGE' };
+  const probe = changeOutput(wallet, changeIndex, 0n);
   const vbytes = vbytesOf(wallet, { inputs: [coin], outputs: [probe] });
-  const feeSat = larger(
-    feeFor(parent.vbytes + vbytes, feeRateSatPerVb) - parent.feeSat,
-    feeFor(vbytes, INCREMENTAL_SAT_PER_VB),
-  );
-  if (feeSat > feeMaxSat) return { ok: false, reason: 'FEE_ABOVE_CAP' };
+  const together = vbytesOf(wallet, parent) + vbytes;
+  const relay = feeFor(vbytes, INCREMENTAL_SAT_PER_VB);
+  const feeSat = larger(feeFor(together, feeRateSatPerVb) - feeOf(parent), (earlierFeeSat ?? 0n) + relay);
+  const max = smaller(feeMaxSat, feeFor(together, options.feeRateMaxSatPerVb));
+  if (feeOf(parent) + feeSat > max) return { ok: false, reason: 'FEE_ABOVE_CAP' };
   const units = coin.units - feeSat;
-  if (units < dustLimitOf(script)) return { ok: false, reason: 'COINS_INSUFFICIENT' };
-  const plan = { inputs: [coin], outputs: [{ ...probe, units }] };
-  return { ok: true, built: buildPsbt(wallet, plan, options.previous), addedCoins: [] };
+  if (units < dustLimitOf(probe.script)) return { ok: false, reason: 'COINS_INSUFFICIENT' };
+  const previous = new Map([[coin.txId, options.parentRaw]]);
+  return {
+    ok: true,
+    built: buildPsbt(wallet, { inputs: [coin], outputs: [{ ...probe, units }] }, previous),
+  };
+}
+
+/** The change of a transaction of ours, as a coin. */
+function changeIn({ outputs }: PsbtPlan, txId: string): Coin | undefined {
+  for (const [vout, { units, claim }] of outputs.entries()) {
+    if ('change' in claim) return { txId, vout, units, branch: 1, index: claim.change, blockHash: null };
+  }
+  return undefined;
 }
 
 function larger(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

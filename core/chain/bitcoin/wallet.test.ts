@@ -239,34 +239,55 @@ test('a child pays for its parent, from our own change back to us', async () => 
   const { accounts, wallet } = keys();
   const [coin] = await fund(wallet, [1_000_000n]);
   const parent = await pay({ wallet, coins: [coin!], amounts: [300_000n], rate: 1, changeIndex: 4 });
-  await send(parent, accounts.slice(0, 2));
-  const vout = parent.plan.outputs.findIndex((output) => 'change' in output.claim);
-  const change: Coin = {
-    txId: parent.txId,
-    vout,
-    units: parent.plan.outputs[vout]!.units,
-    branch: 1,
-    index: 4,
-    blockHash: null,
-  };
-  const child = buildChildPaysForParent({
+  const signed = combineAndFinalize(
+    parent,
+    accounts.slice(0, 2).map((account) => sign(account, parent)),
+  );
+  assert.ok(signed.ok);
+  const options = {
     wallet,
     parent,
-    coin: change,
-    previous: await previousTransactions(rpc, [change]),
+    parentTxId: parent.txId,
+    parentRaw: signed.raw,
     feeRateSatPerVb: 40,
+    feeRateMaxSatPerVb: 100,
     feeMaxSat: FEE_MAX,
     changeIndex: 5,
-  });
+  };
+  const child = buildChildPaysForParent(options);
   assert.ok(child.ok);
-  assert.ok(child.built.feeSat + parent.feeSat >= feeFor(child.built.vbytes + parent.vbytes, 40));
-  await send(child.built, accounts.slice(1));
+  const both = child.built.vbytes + parent.vbytes;
+  assert.ok(child.built.feeSat + parent.feeSat >= feeFor(both, 40));
+  const own = combineAndFinalize(
+    child.built,
+    accounts.slice(1).map((account) => sign(account, child.built)),
+  );
+  assert.ok(own.ok);
+  // The node does not have the parent: alone the child is refused, and with it both are taken.
+  const alone = await broadcast(rpc, own.raw);
+  assert.equal(alone.ok ? '' : alone.reason, 'INPUTS_MISSING_OR_SPENT');
+  const { txId } = own;
+  assert.deepEqual(await broadcast(rpc, own.raw, signed.raw), { ok: true, txId, known: false });
+  assert.deepEqual(await broadcast(rpc, own.raw, signed.raw), { ok: true, txId, known: true });
   const entry = await node.rpc<{ ancestorcount: number; fees: { ancestor: bigint } }>(
     'getmempoolentry',
     child.built.txId,
   );
   assert.equal(entry.ancestorcount, 2);
   assert.equal(entry.fees.ancestor, child.built.feeSat + parent.feeSat);
+  const earlierFeeSat = child.built.feeSat;
+  const second = buildChildPaysForParent({ ...options, earlierFeeSat });
+  assert.ok(second.ok);
+  assert.equal(
+    second.built.feeSat,
+    earlierFeeSat + feeFor(second.built.vbytes, 1),
+    'the least that replaces it',
+  );
+  for (const cap of [{ feeMaxSat: parent.feeSat + earlierFeeSat - 1n }, { feeRateMaxSatPerVb: 39 }])
+    assert.deepEqual(buildChildPaysForParent({ ...options, ...cap }), { ok: false, reason: 'FEE_ABOVE_CAP' });
+  const little = await pay({ wallet, coins: await fund(wallet, [400_000n]), amounts: [399_000n], rate: 1 });
+  const reason = 'COINS_INSUFFICIENT';
+  assert.deepEqual(buildChildPaysForParent({ ...options, parent: little }), { ok: false, reason });
 });
 
 test('answers are believed in nothing but good signatures over the transaction that was asked for', async () => {

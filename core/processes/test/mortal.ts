@@ -75,7 +75,7 @@ function mortalEffects(db: Database): Effects {
   return {
     commit: mortalCommit(db),
     sign: (signer, request) => round('sign', () => real.sign(signer, request)),
-    broadcast: (rpc, raw) => round('broadcast', () => real.broadcast(rpc, raw)),
+    broadcast: (...all) => round('broadcast', () => real.broadcast(...all)),
     sendRawTransaction: (rpc, raw) => round('send', () => real.sendRawTransaction(rpc, raw)),
   };
 }
