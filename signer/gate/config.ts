@@ -23,8 +23,8 @@ export interface GateConfig {
   readonly vaultTimeoutMs: number;
 }
 
-/** `core` proposes payments and passes on what people signed; `operator` keeps the signer itself. */
-export const roles = ['core', 'operator'] as const;
+/** `core` proposes payments and passes on what people signed; `operator` keeps the signer; `sentinel` watches it. */
+export const roles = ['core', 'operator', 'sentinel'] as const;
 export type Role = (typeof roles)[number];
 
 export interface GateClient {

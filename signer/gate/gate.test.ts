@@ -11,14 +11,19 @@ import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { toHex } from '../protocol/canonical.ts';
+import { parseJournalLine } from '../protocol/journal-entry.ts';
 import {
   REQUEST_BYTES_MAX,
   parseIdentityAnswer,
+  parseJournalAnswer,
   parseSignAnswer,
   parseStatusAnswer,
   type Identity,
+  type JournalPage,
 } from '../protocol/messages.ts';
 import { testCertificate, writeFiles, type TestCertificate } from '../test/certificates.ts';
+import { sha256 } from '../test/people.ts';
 import {
   PASSPHRASE,
   bitcoinRequest,
@@ -37,6 +42,7 @@ const authority = await testCertificate('authority');
 const server = await testCertificate('signer-a', authority);
 const core = await testCertificate('core', authority);
 const operator = await testCertificate('operator', authority);
+const sentinel = await testCertificate('sentinel', authority);
 const stranger = await testCertificate('stranger', authority);
 const foreign = await testCertificate('core');
 writeFiles(folder, {
@@ -50,6 +56,7 @@ writeFiles(folder, {
     clients: [
       { fingerprint: core.fingerprint, role: 'core' },
       { fingerprint: operator.fingerprint, role: 'operator' },
+      { fingerprint: sentinel.fingerprint, role: 'sentinel' },
     ],
     data: 'data',
   }),
@@ -219,6 +226,33 @@ function current<T extends { orders: readonly { expiry: string }[] }>(request: T
     orders: request.orders.map((order) => ({ ...order, expiry: String(seconds + 3600) })),
   };
 }
+
+test('operators and sentinels read the journal, page by page; core does not, and no other query is taken', async () => {
+  const read = async (query: string, as = sentinel): Promise<Reply> =>
+    ask(running, `/v1/journal${query}`, { as });
+  const pageOf = async (query: string, as = sentinel): Promise<JournalPage> => {
+    const parsed = parseJournalAnswer((await read(query, as)).body);
+    assert.ok(parsed.ok && parsed.value.ok);
+    return parsed.value;
+  };
+  const page = await pageOf('?after=0');
+  const entries = page.lines.map((line) => {
+    const parsed = parseJournalLine(line, sha256);
+    assert.ok(parsed.ok && parsed.value.type === 'entry');
+    return parsed.value;
+  });
+  assert.equal(entries[0]?.entry.kind, 'key');
+  assert.ok(entries.some(({ entry }) => entry.kind === 'evm-pay'));
+  assert.equal(toHex(entries.at(-1)?.hash ?? new Uint8Array()), page.journal.hash);
+  assert.deepEqual((await pageOf('?after=1', operator)).lines, page.lines.slice(1));
+  assert.deepEqual((await pageOf(`?after=${page.journal.sequence}`)).lines, []);
+  assert.equal((await read('?after=0', core)).status, 403);
+  for (const query of ['', '?', '?after=', '?after=01', '?after=-1', '?after=1&after=2', '?after=1e3'])
+    assert.equal((await read(query)).status, 400, query);
+  assert.equal((await ask(running, '/v1/status?after=0', { as: sentinel })).status, 404);
+  for (const path of ['/v1/sign', '/v1/unseal', '/v1/unfreeze', '/v1/policy', '/v1/manifest'])
+    assert.equal((await ask(running, path, { body: {}, as: sentinel })).status, 403, path);
+});
 
 test('the vault has no environment, no network, and only its own files', () => {
   assert.equal(readFileSync(`/proc/${running.vaultPid}/environ`, 'utf8'), '');

@@ -26,18 +26,21 @@ interface Route {
 
 const EVERYBODY: readonly Role[] = roles;
 const OPERATORS: readonly Role[] = ['operator'];
+const WATCHERS: readonly Role[] = ['operator', 'sentinel'];
+const PASSERS_ON: readonly Role[] = ['core', 'operator'];
 
 /** Core never unseals, makes keys or pins; operators never ask for a payment. Documents carry their own authority. */
 const routes: Readonly<Record<string, Route>> = {
   '/livez': { method: 'GET', call: 'livez', roles: EVERYBODY },
   '/v1/identity': { method: 'GET', call: 'identity', roles: EVERYBODY },
   '/v1/status': { method: 'GET', call: 'status', roles: EVERYBODY },
+  '/v1/journal': { method: 'GET', call: 'journal', roles: WATCHERS },
   '/v1/make-key': { method: 'POST', call: 'make-key', roles: OPERATORS },
   '/v1/unseal': { method: 'POST', call: 'unseal', roles: OPERATORS },
   '/v1/manifest': { method: 'POST', call: 'manifest', roles: OPERATORS },
   '/v1/freeze': { method: 'POST', call: 'freeze', roles: EVERYBODY },
-  '/v1/unfreeze': { method: 'POST', call: 'unfreeze', roles: EVERYBODY },
-  '/v1/policy': { method: 'POST', call: 'policy', roles: EVERYBODY },
+  '/v1/unfreeze': { method: 'POST', call: 'unfreeze', roles: PASSERS_ON },
+  '/v1/policy': { method: 'POST', call: 'policy', roles: PASSERS_ON },
   '/v1/sign': { method: 'POST', call: 'sign', roles: ['core'] },
 };
 
@@ -106,7 +109,7 @@ interface Context {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
-  const path = request.url ?? '';
+  const [path, query] = splitOnce(request.url ?? '');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   const client = clientOf(request, context.clients);
   if (client === undefined) return fail(response, 403, 'CLIENT_NOT_PINNED');
@@ -115,6 +118,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   if (route.method !== request.method) return fail(response, 405, 'METHOD_NOT_ALLOWED');
   if (route.call === 'livez') return send(response, 200, { ok: true, signer: context.signer });
   let body: unknown = {};
+  if (route.call === 'journal') {
+    const after = /^after=(0|[1-9][0-9]{0,19})$/.exec(query ?? '')?.[1];
+    if (after === undefined) return fail(response, 400, 'QUERY_REFUSED');
+    body = { after };
+  } else if (query !== undefined) return fail(response, 404, 'NOT_FOUND');
   if (route.method === 'POST') {
     if (request.headers['content-type'] !== 'application/json') return fail(response, 415, 'NOT_JSON');
     const text = await readBody(request);
@@ -128,6 +136,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   } catch (error) {
     fail(response, 503, error instanceof GateError ? error.code : 'VAULT_GONE');
   }
+}
+
+function splitOnce(url: string): [path: string, query?: string] {
+  const mark = url.indexOf('?');
+  return mark < 0 ? [url] : [url.slice(0, mark), url.slice(mark + 1)];
 }
 
 /** Whose certificate it is; nobody's unless TLS has authorised it. */

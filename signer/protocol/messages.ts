@@ -33,6 +33,10 @@ export const BITCOIN_INPUTS_MAX = 200;
 export const BITCOIN_OUTPUTS_MAX = BITCOIN_ORDERS_MAX + 20;
 export const PASSPHRASE_LENGTH_MIN = 12;
 const PASSPHRASE_LENGTH_MAX = 1024;
+/** Entries of a journal in one answer. */
+export const JOURNAL_PAGE_MAX = 1000;
+/** A body of 1 MiB whose every letter is escaped. */
+const LINE: TextRule = { lengthMax: 8 << 20, pattern: /^\{/ };
 const DETAIL: TextRule = { lengthMax: 400, pattern: /^/ };
 const BASE64: TextRule = { lengthMax: PSBT_LENGTH_MAX, pattern: /^[A-Za-z0-9+/]+={0,2}$/ };
 
@@ -169,10 +173,21 @@ export interface MakeKeyRequest {
   readonly chain: 'main' | 'test';
 }
 
+/** Entries of a signer's journal, as they stand in its file; who asks checks the chain of hashes. */
+export interface JournalPage {
+  readonly ok: true;
+  readonly signer: string;
+  readonly journal: JournalHead;
+  /** Each for parseJournalLine. */
+  readonly lines: readonly string[];
+}
+export type JournalAnswer = JournalPage | Refused;
+
 /** Calls of the pipe between gate and vault. */
 export const calls = [
   'identity',
   'status',
+  'journal',
   'unseal',
   'make-key',
   'manifest',
@@ -203,6 +218,29 @@ export function parseMakeKey(value: unknown): Parsed<MakeKeyRequest> {
       passphrase: readPassphrase(request['passphrase']),
       epoch: readNumber(request['epoch'], 'request.epoch', EPOCH_MAX),
       chain: readOneOf(request['chain'], 'request.chain', ['main', 'test'] as const),
+    };
+  });
+}
+
+/** Number of the entry after which to read. */
+export function parseJournalRequest(value: unknown): Parsed<bigint> {
+  return parsing(() =>
+    readDecimal(readObject(value, 'request', ['after'])['after'], 'request.after', U64_MAX),
+  );
+}
+
+export function parseJournalAnswer(value: unknown): Parsed<JournalAnswer> {
+  return parsing(() => {
+    if (isRefusal(value)) return readRefused(value);
+    const answer = readObject(value, 'answer', ['ok', 'signer', 'journal', 'lines']);
+    affirmed(answer['ok']);
+    return {
+      ok: true,
+      signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
+      journal: readHead(answer['journal']),
+      lines: readList(answer['lines'], 'answer.lines', { min: 0, max: JOURNAL_PAGE_MAX }, (line, path) =>
+        readText(line, path, LINE),
+      ),
     };
   });
 }

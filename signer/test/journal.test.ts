@@ -241,3 +241,30 @@ test('refusals cannot fill the disk: a hundred at once, then ten a minute, and t
   assert.match(readFileSync(join(at, 'journal.jsonl'), 'utf8'), /leftOut\\":400/);
   opened.close();
 });
+
+test('a reader gets every entry, in pages of at most a thousand, whatever was cut off before', () => {
+  const { open } = bent((lines) => `${lines.join('\n')}\n{"entry":{"signer":"signer-a"`);
+  const again = open();
+  for (let i = 0; i < 1100; i++) {
+    clock.nowMs += 6_000; // ten refusals a minute are written
+    call(again, 'make-key', { passphrase: PASSPHRASE, epoch: i, chain: 'main' });
+  }
+  const read = (after: string): string[] => call(again, 'journal', { after })['lines'] as string[];
+  assert.equal(read('0').length, 1000);
+  let [sequence, hash] = [0n, new Uint8Array(32)];
+  for (let page = read('0'); page.length > 0; page = read(sequence.toString())) {
+    assert.ok(page.length <= 1000);
+    for (const line of page) {
+      const parsed = parseJournalLine(line, sha256);
+      assert.ok(parsed.ok && parsed.value.type === 'entry');
+      assert.deepEqual(parsed.value.entry.previous, hash);
+      assert.equal(parsed.value.entry.sequence, sequence + 1n);
+      [sequence, hash] = [parsed.value.entry.sequence, new Uint8Array(parsed.value.hash)];
+    }
+  }
+  const { journal } = call(again, 'status', {}) as unknown as { journal: { sequence: string; hash: string } };
+  assert.deepEqual(journal, { sequence: sequence.toString(), hash: Buffer.from(hash).toString('hex') });
+  assert.deepEqual(read('99999999999'), []);
+  assert.equal(call(again, 'journal', { after: 1 })['code'], 'MALFORMED');
+  again.close();
+});

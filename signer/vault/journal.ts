@@ -16,14 +16,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { toHex } from '../protocol/canonical.ts';
+import { U32_MAX, toHex } from '../protocol/canonical.ts';
 import {
   JOURNAL_BODY_LENGTH_MAX,
   encodeJournalEntry,
   formatJournalLine,
   parseJournalLine,
 } from '../protocol/journal-entry.ts';
-import type { JournalHead } from '../protocol/messages.ts';
+import { JOURNAL_PAGE_MAX, type JournalHead } from '../protocol/messages.ts';
 import { VaultFault } from './fault.ts';
 
 export const JOURNAL_FILE = 'journal.jsonl';
@@ -32,6 +32,8 @@ export const HEAD_FILE = 'journal.head';
 /** A body of 1 MiB whose every letter is escaped still fits. */
 const LINE_BYTES_MAX = 8 << 20;
 const CHUNK_BYTES = 1 << 20;
+/** A page ends with the line that passes this: with the longest of lines it still fits an answer. */
+const PAGE_BYTES = 1 << 20;
 
 export interface Journal {
   head(): JournalHead;
@@ -39,6 +41,8 @@ export interface Journal {
   lastAtMs(): number;
   /** Writes and flushes one entry. Throws VaultFault; after that nothing more may be signed. */
   append(kind: string, body: object): void;
+  /** Lines of the entries after this number, in order: as many as fit a page, one at least if there is one. */
+  linesAfter(sequence: bigint): string[];
   close(): void;
 }
 
@@ -56,13 +60,15 @@ interface Position {
   atMs: number;
   /** Bytes of the file up to the last whole line. */
   size: number;
+  /** Where the line of each entry begins; the first is entry 1. */
+  readonly starts: number[];
 }
 
 /** Opens and verifies the journal. Throws VaultFault JOURNAL_BROKEN when the file is not the one we wrote. */
 export function openJournal(options: JournalOptions): Journal {
   const path = join(options.folder, JOURNAL_FILE);
   const head = openHead(join(options.folder, HEAD_FILE));
-  const at: Position = { sequence: 0n, hash: new Uint8Array(32), atMs: 0, size: 0 };
+  const at: Position = { sequence: 0n, hash: new Uint8Array(32), atMs: 0, size: 0, starts: [] };
   const torn = existsSync(path) ? replay(path, options, at, head.read()) : undefined;
   if (head.read().sequence > at.sequence) throw broken('entries are missing at its end');
   // O_SYNC and not fsync(): the permission model refuses fsync (node: ERR_ACCESS_DENIED).
@@ -88,6 +94,7 @@ export function openJournal(options: JournalOptions): Journal {
       `${formatJournalLine({ type: 'entry', entry, body: text, hash })}\n`,
     );
     writeWhole(file, line, at.size);
+    at.starts.push(at.size);
     Object.assign(at, { sequence: entry.sequence, hash, atMs: nowMs, size: at.size + line.length });
     head.write(at.sequence, hash);
     options.apply(kind, body, nowMs);
@@ -97,6 +104,7 @@ export function openJournal(options: JournalOptions): Journal {
     head: () => ({ sequence: at.sequence.toString(), hash: toHex(at.hash) }),
     lastAtMs: () => at.atMs,
     append,
+    linesAfter: (sequence) => linesAfter(path, at, sequence),
     close: () => {
       closeSync(file);
       head.close();
@@ -130,6 +138,7 @@ function replayLine(
   if (!parsed.ok) throw broken(`${where}: ${parsed.detail}`);
   at.size += bytes;
   const line = parsed.value;
+  if (line.type === 'entry') at.starts.push(at.size - bytes);
   if (line.type === 'countersignature') {
     if (line.sequence > at.sequence) throw broken(`${where}: countersigns an entry that is not there`);
     return;
@@ -160,6 +169,29 @@ function cutTorn(file: number, text: string, options: JournalOptions, at: Positi
   ftruncateSync(file, at.size);
   const cut = new TextEncoder().encode(text);
   return { note: 'half-written entry dropped', bytes: cut.length, sha256: toHex(sha256(cut)) };
+}
+
+/** Reads from the file what was flushed; lines of other kinds between entries are left out. */
+function linesAfter(path: string, at: Position, sequence: bigint): string[] {
+  const start = at.starts[Number(sequence)];
+  if (sequence > U32_MAX || start === undefined) return [];
+  let next = Number(sequence);
+  const stop = next + JOURNAL_PAGE_MAX;
+  while (next < stop && (at.starts[next] ?? Infinity) <= start + PAGE_BYTES) next += 1;
+  const end = at.starts[next] ?? at.size;
+  const bytes = new Uint8Array(end - start);
+  const file = openSync(path, 'r');
+  try {
+    for (let done = 0; done < bytes.length;) {
+      const length = readSync(file, bytes, done, bytes.length - done, start + done);
+      if (length === 0) throw broken('it is shorter than what was written');
+      done += length;
+    }
+  } finally {
+    closeSync(file);
+  }
+  const lines = Buffer.from(bytes).toString('utf8').split('\n');
+  return lines.filter((line) => line.startsWith('{"entry":'));
 }
 
 interface Line {

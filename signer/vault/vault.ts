@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
 import {
+  parseJournalRequest,
   parseMakeKey,
   parsePassphrase,
   parseSignRequest,
   calls,
   type Call,
   type Identity,
+  type JournalPage,
   type Refused,
   type SignAnswer,
   type Status,
@@ -73,7 +75,7 @@ interface State {
 }
 
 type DocumentRules = Memory & { readonly manifest: Manifest; readonly nowMs: number };
-type Answer = Identity | Status | SignAnswer | Refused;
+type Answer = Identity | Status | JournalPage | SignAnswer | Refused;
 
 /** Opens the data folder: verifies the journal and rebuilds memory from it. Throws VaultFault. */
 export function openVault(context: VaultContext): Vault {
@@ -97,13 +99,14 @@ function handle(state: State, line: string): string {
   const known = calls.find((name) => name === call);
   const decision = known === undefined ? refuse('UNKNOWN_CALL', 'no such call') : answers[known](state, body);
   if (decision.ok) return frame(id, decision.value);
-  if (call !== 'identity') state.refusals.write(known ?? 'unknown', decision);
+  if (call !== 'identity' && call !== 'journal') state.refusals.write(known ?? 'unknown', decision);
   return frame(id, answerRefusal(state, decision));
 }
 
 const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<Answer>>> = {
   identity: (state) => identity(state),
   status: (state) => accept(status(state)),
+  journal: journalPage,
   'make-key': make,
   unseal,
   manifest: pinManifest,
@@ -236,6 +239,14 @@ function status({ open, memory, journal, context }: State): Status {
   const ready = !sealed && memory.manifest !== undefined;
   const freezes = [...memory.freezes.standing].map(([id, standing]) => ({ id, ...standing }));
   return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready, freezes };
+}
+
+/** What was written, for whoever watches: nothing in it is secret from them, and nothing is decided by it. */
+function journalPage({ journal, context }: State, body: unknown): Decision<Answer> {
+  const after = parseJournalRequest(body);
+  if (!after.ok) return refuse('MALFORMED', after.detail);
+  const lines = journal.linesAfter(after.value);
+  return accept({ ok: true, signer: context.signer, journal: journal.head(), lines });
 }
 
 function missingKey({ sealed, memory }: State): Refusal {
