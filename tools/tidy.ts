@@ -26,7 +26,7 @@ export const CORE_ORDER = [
 ] as const;
 
 /** A package's name, as opposed to a path of ours. */
-const PACKAGE = /^(?!(?:lib|contracts|signer|core|client|cli|world|bench|tools)\/)[@a-z]/;
+const PACKAGE = /^(?!(?:lib|contracts|signer|core|sentinel|client|cli|world|bench|tools)\/)[@a-z]/;
 
 /** What one folder may import beside its own files. The longest matching folder rules. */
 const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
@@ -40,6 +40,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   'signer/gate/': [/^signer\/protocol\//, /^node:/],
   'core/': [/^lib\//, /^signer\/protocol\//, /^node:/, /^contracts\/abi\//, PACKAGE],
+  // It shares no code with core: what deceives one does not deceive the other.
+  'sentinel/': [/^signer\/protocol\//, /^client\/signer\.ts$/, /^contracts\/abi\//, /^node:/, PACKAGE],
   'cli/': [/^lib\//, /^client\//, /^signer\/protocol\//, /^core\/config\/config\.ts$/, PACKAGE],
 };
 
@@ -152,8 +154,11 @@ function faces(file: SourceFile): string[] {
 
 /** Clock, randomness and environment are arguments below the mains. */
 function impurities(file: SourceFile): string[] {
-  const pure = /^(lib|core|signer\/(protocol|vault))\//.test(file.path);
-  const main = /^core\/processes\/|^signer\/vault\/main\.ts$|^core\/db\/migrate\.ts$/.test(file.path);
+  const pure = /^(lib|core|sentinel|signer\/(protocol|vault))\//.test(file.path);
+  const main =
+    /^core\/processes\/|^sentinel\/main\.ts$|^signer\/vault\/main\.ts$|^core\/db\/migrate\.ts$/.test(
+      file.path,
+    );
   if (!pure || main || isTest(file.path)) return [];
   const found = [
     ...file.text.matchAll(

@@ -211,6 +211,7 @@ export function walletManifest(
   signers: readonly SignerPublic[],
   operators: readonly OperatorPublic[],
   system: Pick<LocalSystem, 'bitcoinCaip2' | 'evm'>,
+  sentinels: readonly { readonly id: string; readonly publicKey: string }[] = [],
 ): Manifest {
   return {
     epoch: 1,
@@ -225,7 +226,7 @@ export function walletManifest(
     })),
     operatorQuorum: OPERATOR_QUORUM,
     operatorOrigin: OPERATOR_ORIGIN,
-    sentinels: [],
+    sentinels: sentinels.map(({ id, publicKey }) => ({ id, key: fromHex(publicKey) })),
     bitcoin: [
       {
         network: system.bitcoinCaip2,

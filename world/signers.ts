@@ -47,6 +47,8 @@ export async function startSigners(options: {
   readonly client: Identity;
   /** The operators', in whose place we make keys, pin and unseal. */
   readonly operators: readonly Identity[];
+  /** Those who read the journals and may freeze. */
+  readonly sentinels?: readonly Identity[];
   readonly ports?: readonly number[] | undefined;
 }): Promise<LocalSigners> {
   const all = await Promise.all(
@@ -79,10 +81,12 @@ async function startSigner(options: {
   readonly client: Identity;
   /** The operators', in whose place we make keys, pin and unseal. */
   readonly operators: readonly Identity[];
+  /** Those who read the journals and may freeze. */
+  readonly sentinels?: readonly Identity[];
   readonly id: string;
   readonly port: number | undefined;
 }): Promise<LocalSigner> {
-  const { folder, client, operators, id } = options;
+  const { folder, client, operators, sentinels = [], id } = options;
   const home = folder.at('signers', id);
   const dataFolder = join(home, 'data');
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });
@@ -90,7 +94,7 @@ async function startSigner(options: {
   const port = options.port ?? (await freePort());
   const configFile = join(home, 'gate.json');
   const clientCa = join(home, 'clients.pem');
-  const certificates = [client, ...operators].map(({ certificateFile }) =>
+  const certificates = [client, ...operators, ...sentinels].map(({ certificateFile }) =>
     readFileSync(certificateFile, 'utf8'),
   );
   await writeFile(clientCa, certificates.join('\n'));
@@ -108,6 +112,7 @@ async function startSigner(options: {
       clients: [
         { fingerprint: client.fingerprint, role: 'core' },
         ...operators.map(({ fingerprint }) => ({ fingerprint, role: 'operator' })),
+        ...sentinels.map(({ fingerprint }) => ({ fingerprint, role: 'sentinel' })),
       ],
       data: near(dataFolder),
     }),

@@ -23,6 +23,7 @@ import {
 import { startPeople, type People } from '../../../world/people/people.ts';
 import type { Anvil } from '../../../world/parts/anvil.ts';
 import type { Bitcoind } from '../../../world/parts/bitcoind.ts';
+import { makeSentinel, type SentinelKeys } from '../../../world/sentinel.ts';
 import { startSigners, type LocalSigners } from '../../../world/signers.ts';
 import { testAnvil, testBitcoind, testDatabase, type TestScope } from '../../../world/testing.ts';
 import { newId, type Id } from '../../../lib/ids/ids.ts';
@@ -74,6 +75,9 @@ export interface Stack {
   readonly signers: LocalSigners;
   readonly people: People;
   readonly operators: readonly LocalOperator[];
+  readonly sentinel: SentinelKeys;
+  readonly folder: WorldFolder;
+  readonly manifestFile: string;
   readonly relayer: string;
   readonly effects: Effects;
   /** Reconfigured, or with other effects: another pipeline over the same wallet. */
@@ -101,7 +105,13 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const people = await startPeople(folder.at('people.json'));
   scope.after(people.stop);
   const operators = await makeOperators(folder);
-  const signers = await startSigners({ folder, client, operators: operators.map((one) => one.client) });
+  const sentinel = await makeSentinel(folder);
+  const signers = await startSigners({
+    folder,
+    client,
+    operators: operators.map((one) => one.client),
+    sentinels: [sentinel.client],
+  });
   scope.after(signers.stop);
   const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
   const relayerKeyFile = folder.at('secrets', 'relayer.key');
@@ -121,7 +131,7 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
     stuckAfterMs: 3_600_000,
   };
   const introduced = publicOperators(operators, await people.introduce());
-  const manifest = walletManifest(signers.all, introduced, system);
+  const manifest = walletManifest(signers.all, introduced, system, [sentinel]);
   const manifestFile = system.walletManifestFile;
   await installManifest({ manifest, manifestFile, people, operators, signers });
   const configFile = folder.at('portcullis.toml');
@@ -143,6 +153,9 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
     signers,
     people,
     operators,
+    sentinel,
+    folder,
+    manifestFile,
     stopWatching,
   };
   const stack = faceOf(parts, privateKeyToAccount(relayerKey).address);
@@ -216,6 +229,9 @@ type Parts = Pick<
   | 'signers'
   | 'people'
   | 'operators'
+  | 'sentinel'
+  | 'folder'
+  | 'manifestFile'
   | 'stopWatching'
 >;
 

@@ -1,0 +1,104 @@
+/** The sentinel's own configuration: JSON, its file names relative to the file itself. */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import type { SignerConnection } from '../client/signer.ts';
+import { parseSignedManifest, type Manifest } from '../signer/protocol/manifest.ts';
+
+const bitcoinNode = z.strictObject({
+  /** CAIP-2. */
+  network: z.string(),
+  /** A node of the sentinel's own, never core's. */
+  node: z.url(),
+  /** The wallet has no coin in an earlier block. */
+  fromHeight: z.int().min(0),
+  /** Addresses beyond the highest used one that are watched. */
+  lookahead: z.int().min(10).default(20_000),
+});
+
+const evmNode = z.strictObject({
+  /** CAIP-2. */
+  network: z.string(),
+  /** A node of the sentinel's own, never core's. */
+  node: z.url(),
+  /** The first block that is looked at; what stood before is taken as it was found. */
+  fromBlock: z.int().min(0),
+  /** Registry, factory and whatever else of ours has owners: an event of theirs that changes power freezes. */
+  contracts: z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/)).default([]),
+});
+
+const schema = z.strictObject({
+  id: z.string(),
+  /** PEM, Ed25519. */
+  keyFile: z.string(),
+  manifest: z.string(),
+  state: z.string(),
+  /** The client's end of the mutual TLS with the signers' gates. */
+  client: z.strictObject({ certificate: z.string(), key: z.string() }),
+  signers: z.array(z.strictObject({ id: z.string(), url: z.url(), certificate: z.string() })).min(1),
+  bitcoin: z.array(bitcoinNode).default([]),
+  evm: z.array(evmNode).default([]),
+  pollMs: z.int().min(20).default(1000),
+  status: z.strictObject({ host: z.string(), port: z.int().min(0).max(65_535) }),
+});
+
+/** As it stands in the file. */
+export type SentinelFile = z.input<typeof schema>;
+
+export interface SentinelConfig extends Omit<z.output<typeof schema>, 'manifest' | 'client' | 'signers'> {
+  readonly key: KeyObject;
+  readonly manifest: Manifest;
+  readonly signers: readonly (SignerConnection & { readonly id: string })[];
+}
+
+/** Whoever starts a sentinel with another configuration than it needs is told so, and nothing is watched. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'CONFIG';
+  readonly retryable = false;
+}
+
+/** Throws ConfigError. */
+export function readSentinelConfig(path: string): SentinelConfig {
+  const near = (name: string): string => resolve(dirname(path), name);
+  const text = (name: string): string => readFileSync(near(name), 'utf8');
+  try {
+    const file = schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const parsed = parseSignedManifest(JSON.parse(text(file.manifest)));
+    if (!parsed.ok) throw new ConfigError(`the manifest: ${parsed.detail}`);
+    const client = { certificate: text(file.client.certificate), key: text(file.client.key) };
+    const signers = file.signers.map(({ id, url, certificate }) => ({
+      id,
+      url,
+      certificate: text(certificate),
+      client,
+    }));
+    const config = {
+      ...file,
+      state: near(file.state),
+      key: createPrivateKey(text(file.keyFile)),
+      manifest: parsed.value,
+      signers,
+    };
+    checkAgainstManifest(config);
+    return config;
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : 'unreadable'}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Every signer and every network of the manifest is watched, and the manifest names this sentinel. */
+function checkAgainstManifest({ id, manifest, signers, bitcoin, evm }: SentinelConfig): void {
+  if (!manifest.sentinels.some((sentinel) => sentinel.id === id))
+    throw new ConfigError(`the manifest names no sentinel ${id}`);
+  for (const signer of manifest.signers)
+    if (!signers.some((one) => one.id === signer.id))
+      throw new ConfigError(`signer ${signer.id} is not configured`);
+  const watched = new Set([...bitcoin, ...evm].map(({ network }) => network));
+  for (const { network } of [...manifest.bitcoin, ...manifest.evm])
+    if (!watched.has(network)) throw new ConfigError(`no node for ${network}`);
+}

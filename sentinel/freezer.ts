@@ -1,0 +1,108 @@
+/** Freeze documents, signed by the sentinel's own key and brought to every signer until each has answered. */
+import { createHash, sign, type KeyObject } from 'node:crypto';
+import type { AskSigner } from '../client/signer.ts';
+import { toHex } from '../signer/protocol/canonical.ts';
+import { freezeDocument } from '../signer/protocol/freeze.ts';
+import { signaturesToJson } from '../signer/protocol/signatures.ts';
+import type { Finding } from './checks/finding.ts';
+
+/** A freeze that this sentinel decided on. Plain JSON: kept on disk until people have lifted it. */
+export interface FreezeRecord {
+  readonly key: string;
+  readonly code: string;
+  readonly scope: string;
+  readonly detail: string;
+  /** Hex of 16 random bytes: the same however often it is brought, so that people lift it once. */
+  readonly id: string;
+  /** Unix ms. */
+  readonly at: number;
+  /** What each signer answered last: `frozen`, or why not. */
+  answers: Record<string, string>;
+  /** From the finding to the last signer's answer; absent as long as one has not taken it. */
+  tookMs?: number;
+}
+
+export interface Freezer {
+  /** Decides on a freeze once for each key, and brings it at once. */
+  freeze(finding: Finding): Promise<void>;
+  /** Brings what a signer has not taken yet. */
+  bringAgain(): Promise<void>;
+  readonly records: FreezeRecord[];
+}
+
+export interface FreezerDeps {
+  readonly id: string;
+  readonly epoch: number;
+  readonly key: KeyObject;
+  readonly signers: readonly { readonly id: string; readonly ask: AskSigner }[];
+  readonly nowMs: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly records: FreezeRecord[];
+  /** Called when a freeze was decided on, before it is brought: it is recorded first. */
+  readonly keep: () => void;
+}
+
+const REASON_LENGTH_MAX = 280;
+/** A signer that has lifted it, or suspended this sentinel, has answered: a quorum of people stands above us. */
+const FINAL = new Set(['frozen', 'FREEZE_LIFTED', 'SUSPENDED']);
+
+export function openFreezer(deps: FreezerDeps): Freezer {
+  const { records, nowMs } = deps;
+  const bring = async (record: FreezeRecord): Promise<void> => {
+    const signed = signedFreeze(record, deps);
+    await Promise.all(
+      deps.signers
+        .filter(({ id }) => !FINAL.has(record.answers[id] ?? ''))
+        .map(async ({ id, ask }) => {
+          record.answers[id] = await ask('POST', '/v1/freeze', signed).then(
+            (answer) => (answer['ok'] === true ? 'frozen' : refusalOf(answer)),
+            (error: unknown) => (error instanceof Error ? error.message : String(error)),
+          );
+        }),
+    );
+    if (isTaken(record, deps)) record.tookMs ??= nowMs() - record.at;
+    deps.keep();
+  };
+  return {
+    records,
+    freeze: async ({ key, code, scope, detail }) => {
+      if (records.some((record) => record.key === key)) return;
+      const id = toHex(deps.randomBytes(16));
+      const record: FreezeRecord = { key, code, scope, detail, id, at: nowMs(), answers: {} };
+      records.push(record);
+      deps.keep();
+      await bring(record);
+    },
+    bringAgain: async () => {
+      for (const record of records) if (!isTaken(record, deps)) await bring(record);
+    },
+  };
+}
+
+function refusalOf({ code }: Record<string, unknown>): string {
+  return typeof code === 'string' ? code : 'an answer without a code';
+}
+
+const isTaken = ({ answers }: FreezeRecord, { signers }: FreezerDeps): boolean =>
+  signers.every(({ id }) => FINAL.has(answers[id] ?? ''));
+
+/** Made anew each time it is brought: signers take no document that is older than ten minutes. */
+function signedFreeze(
+  { scope, id, code, detail }: FreezeRecord,
+  { id: by, epoch, key, nowMs }: FreezerDeps,
+): object {
+  const freeze = {
+    epoch,
+    id: new Uint8Array(Buffer.from(id, 'hex')),
+    scope,
+    reason: `${code}: ${detail}`.slice(0, REASON_LENGTH_MAX),
+    by,
+    issuedAt: BigInt(Math.floor(nowMs() / 1000)),
+  };
+  const digest = freezeDocument.digest(freeze, (bytes) => createHash('sha256').update(bytes).digest());
+  const signature = new Uint8Array(sign(null, digest, key));
+  return {
+    document: freezeDocument.toJson(freeze),
+    signatures: signaturesToJson([{ kind: 'key', by, signature }]),
+  };
+}

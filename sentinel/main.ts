@@ -1,0 +1,53 @@
+/** The sentinel's process: `node sentinel/main.ts sentinel.json`. Its status is told on loopback: GET /status. */
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError, readSentinelConfig } from './config.ts';
+import { startSentinel, type Sentinel } from './sentinel.ts';
+
+await main(process.argv.slice(2));
+
+async function main([path, ...rest]: readonly string[]): Promise<void> {
+  if (path === undefined || rest.length > 0) {
+    process.stderr.write('usage: sentinel/main.ts CONFIG_FILE\n');
+    process.exitCode = 2;
+    return;
+  }
+  try {
+    const config = readSentinelConfig(path);
+    const sentinel = await startSentinel(config, {
+      nowMs: () => Date.now(),
+      randomBytes: (length) => randomBytes(length),
+      sleep: async (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+      log: (line) => process.stderr.write(`${new Date().toISOString()} ${line}\n`),
+    });
+    const server = await serveStatus(sentinel, config.status);
+    const { address, port } = server.address() as AddressInfo;
+    process.stdout.write(`${JSON.stringify({ sentinel: config.id, listening: { host: address, port } })}\n`);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        server.close();
+        void sentinel.stop().then(() => process.exit(0));
+      });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  }
+}
+
+/** Read-only, without secrets: nobody steers a sentinel through it. */
+async function serveStatus(sentinel: Sentinel, at: { host: string; port: number }): Promise<Server> {
+  const server = createServer((request, response) => {
+    const known = request.method === 'GET' && request.url === '/status';
+    response.writeHead(known ? 200 : 404, {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+    });
+    response.end(known ? JSON.stringify(sentinel.status()) : '{"error":{"code":"NOT_FOUND"}}');
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, () => resolve(server));
+  });
+}

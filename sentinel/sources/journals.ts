@@ -1,0 +1,129 @@
+/** The signers' journals, read by the sentinel itself, each checked as one unbroken chain. */
+import { createHash } from 'node:crypto';
+import type { AskSigner } from '../../client/signer.ts';
+import { U256_MAX } from '../../signer/protocol/canonical.ts';
+import { parseJournalAnswer } from '../../signer/protocol/messages.ts';
+import { chainStart, extendChain, type ChainEnd, type ChainEntry } from '../checks/journal-chain.ts';
+import type { Witnesses } from '../checks/explain.ts';
+
+/** A payment or child that a journal holds. */
+export interface Journalled {
+  /** Transaction id, on EVM the EIP-712 digest; lower-case hex. */
+  readonly id: string;
+  /** Order numbers, ascending. */
+  readonly orders: readonly bigint[];
+  readonly details: Readonly<Record<string, string | number>>;
+}
+
+export interface JournalFault {
+  readonly signer: string;
+  readonly kind: 'forked' | 'silent';
+  readonly detail: string;
+}
+
+export interface Journals {
+  /** Reads what is new at every signer, all at once. Signers that cannot be read are silent until the next time. */
+  refresh(): Promise<readonly JournalFault[]>;
+  /** Who holds this id at this place (network, on EVM with the vault), as of the last refresh. */
+  witnesses(place: string, id: string): Witnesses;
+  /** Every payment of this order at this place, in any journal. */
+  ofOrder(place: string, order: bigint): readonly Journalled[];
+  /** How far each signer has shown its journal; kept, it catches a rollback across a restart. */
+  ends(): Readonly<Record<string, ChainEnd>>;
+}
+
+interface One {
+  readonly id: string;
+  readonly ask: AskSigner;
+  end: ChainEnd;
+  shown: ChainEnd;
+  silent: boolean;
+  forked: boolean;
+  readonly held: Set<string>;
+}
+
+/** `shown` is what ends() gave before the restart. */
+export function openJournals(
+  signers: readonly { readonly id: string; readonly ask: AskSigner }[],
+  shown: Readonly<Record<string, ChainEnd>>,
+): Journals {
+  const byOrder = new Map<string, Map<string, Journalled>>();
+  const all = signers.map(({ id, ask }): One => ({
+    id,
+    ask,
+    end: chainStart,
+    shown: shown[id] ?? chainStart,
+    silent: true,
+    forked: false,
+    held: new Set(),
+  }));
+  const take = (one: One, { entry, body }: ChainEntry): void => {
+    if (!['bitcoin-pay', 'bitcoin-child', 'evm-pay'].includes(entry.kind)) return;
+    const { place, ...journalled } = readEntry(body);
+    one.held.add(`${place} ${journalled.id}`);
+    for (const order of journalled.orders) {
+      const key = `${place} ${order}`;
+      const known = byOrder.get(key) ?? new Map<string, Journalled>();
+      byOrder.set(key, known.set(journalled.id, journalled));
+    }
+  };
+  return {
+    refresh: async () => {
+      const faults = await Promise.all(all.map(async (one) => readOn(one, (entry) => take(one, entry))));
+      return faults.filter((fault) => fault !== undefined);
+    },
+    witnesses: (place, id) => {
+      const holding = all.filter((one) => !one.forked && one.held.has(`${place} ${id}`)).length;
+      const silent = all.filter((one) => one.silent && !one.held.has(`${place} ${id}`)).length;
+      return { holding, silent, lacking: all.length - holding - silent };
+    },
+    ofOrder: (place, order) => [...(byOrder.get(`${place} ${order}`)?.values() ?? [])],
+    ends: () => Object.fromEntries(all.map((one) => [one.id, one.shown])),
+  };
+}
+
+/** Pages until there is no more. A fork is for ever: such a journal explains nothing any more. */
+async function readOn(one: One, take: (entry: ChainEntry) => void): Promise<JournalFault | undefined> {
+  if (one.forked) return undefined;
+  try {
+    for (;;) {
+      const parsed = parseJournalAnswer(await one.ask('GET', `/v1/journal?after=${one.end.sequence}`));
+      if (!parsed.ok) return silence(one, parsed.detail);
+      if (!parsed.value.ok) return silence(one, `${parsed.value.code}: ${parsed.value.detail}`);
+      const extended = extendChain(parsed.value, { signer: one.id, end: one.end, shown: one.shown, sha256 });
+      if (!extended.ok) {
+        Object.assign(one, { forked: true, silent: false });
+        return { signer: one.id, kind: 'forked', detail: extended.detail };
+      }
+      for (const entry of extended.entries) take(entry);
+      one.end = extended.end;
+      if (one.end.sequence >= one.shown.sequence) one.shown = one.end;
+      if (one.end.sequence >= BigInt(parsed.value.journal.sequence)) break;
+    }
+  } catch (error) {
+    return silence(one, error instanceof Error ? error.message : String(error));
+  }
+  one.silent = false;
+  return undefined;
+}
+
+function silence(one: One, detail: string): JournalFault {
+  one.silent = true;
+  return { signer: one.id, kind: 'silent', detail };
+}
+
+/** The parts of an entry's body that explain a movement. Throws TypeError for a body that is none. */
+function readEntry(body: unknown): Journalled & { readonly place: string } {
+  const { place, id, orders, details } = body as Record<string, unknown>;
+  if (typeof place !== 'string' || typeof id !== 'string')
+    throw new TypeError('an entry without place or id');
+  const numbers = (Array.isArray(orders) ? orders : []).map((order: unknown) => {
+    const [number] = order as readonly unknown[];
+    const value = BigInt(String(number));
+    if (value < 0n || value > U256_MAX) throw new TypeError('an order number out of range');
+    return value;
+  });
+  return { place, id, orders: numbers, details: (details ?? {}) as Journalled['details'] };
+}
+
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();

@@ -1,0 +1,47 @@
+/** A sentinel's process beside a whole wallet of real parts. */
+import assert from 'node:assert/strict';
+import { parseStatusAnswer, type StandingFreeze } from '../../signer/protocol/messages.ts';
+import type { Stack } from '../../core/withdrawals/test/stack.ts';
+import type { TestScope } from '../../world/testing.ts';
+import { startLocalSentinel, type LocalSentinel } from '../../world/sentinel.ts';
+
+export const BITCOIN = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+
+export async function watching(scope: TestScope, stack: Stack): Promise<LocalSentinel> {
+  const evm = stack.config.networks.flatMap((network) =>
+    network.kind === 'evm'
+      ? [
+          {
+            network: network.caip2,
+            node: stack.anvil?.url ?? '',
+            fromBlock: 0,
+            contracts: [network.registry, network.factory],
+          },
+        ]
+      : [],
+  );
+  const sentinel = await startLocalSentinel({
+    folder: stack.folder,
+    keys: stack.sentinel,
+    manifestFile: stack.manifestFile,
+    signers: stack.signers.all,
+    watch: {
+      bitcoin: [{ network: BITCOIN, node: stack.node.url, fromHeight: 0, lookahead: 200 }],
+      evm,
+    },
+    pollMs: 50,
+  });
+  scope.after(sentinel.process.stop);
+  return sentinel;
+}
+
+/** What stands at each signer. */
+export async function freezesAt(stack: Stack): Promise<StandingFreeze[][]> {
+  return Promise.all(
+    stack.signers.all.map(async ({ ask }) => {
+      const parsed = parseStatusAnswer(await ask('GET', '/v1/status'));
+      assert.ok(parsed.ok && parsed.value.ok);
+      return [...parsed.value.freezes];
+    }),
+  );
+}
