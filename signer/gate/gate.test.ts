@@ -206,7 +206,7 @@ test('a key is made, a manifest pinned, orders signed; the wire is what the prot
 });
 
 test('core never unseals, makes keys or pins; an operator never asks for a payment; both pass on a freeze', async () => {
-  for (const path of ['/v1/make-key', '/v1/unseal', '/v1/manifest']) {
+  for (const path of ['/v1/make-key', '/v1/prove', '/v1/unseal', '/v1/manifest']) {
     const { status, body } = await ask(running, path, { body: {} });
     assert.deepEqual([status, (body as { error: { code: string } }).error.code], [403, 'ROLE_REFUSED']);
   }

@@ -36,6 +36,7 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/status': { method: 'GET', call: 'status', roles: EVERYBODY },
   '/v1/journal': { method: 'GET', call: 'journal', roles: WATCHERS },
   '/v1/make-key': { method: 'POST', call: 'make-key', roles: OPERATORS },
+  '/v1/prove': { method: 'POST', call: 'prove', roles: OPERATORS },
   '/v1/unseal': { method: 'POST', call: 'unseal', roles: OPERATORS },
   '/v1/manifest': { method: 'POST', call: 'manifest', roles: OPERATORS },
   '/v1/freeze': { method: 'POST', call: 'freeze', roles: EVERYBODY },

@@ -92,7 +92,9 @@ export async function startVaultProcess(options: VaultProcessOptions): Promise<V
 
 function spawnVault({ signer, data }: VaultProcessOptions): ChildProcess {
   const signerFile = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-  const code = ['vault', 'protocol', 'node_modules', 'package.json'].map(signerFile);
+  // Of the packages only those that the vault loads: what the ceremony's programs need, it cannot even read.
+  const packages = ['@noble', '@scure', 'micro-packed'].map((name) => `node_modules/${name}`);
+  const code = ['vault', 'protocol', 'package.json', ...packages].map(signerFile);
   const flags = [
     '--permission',
     ...[...code, data].map((path) => `--allow-fs-read=${path}`),

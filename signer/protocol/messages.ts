@@ -37,6 +37,8 @@ const PASSPHRASE_LENGTH_MAX = 1024;
 export const JOURNAL_PAGE_MAX = 1000;
 /** A body of 1 MiB whose every letter is escaped. */
 const LINE: TextRule = { lengthMax: 8 << 20, pattern: /^\{/ };
+/** 100 throws of a fair die are 258 bits, as much as a key has. */
+const DICE: TextRule = { lengthMax: 1000, pattern: /^[1-6]{100,}$/ };
 const DETAIL: TextRule = { lengthMax: 400, pattern: /^/ };
 const BASE64: TextRule = { lengthMax: PSBT_LENGTH_MAX, pattern: /^[A-Za-z0-9+/]+={0,2}$/ };
 
@@ -171,6 +173,8 @@ export interface MakeKeyRequest {
   readonly epoch: number;
   /** Which coin type the Bitcoin account has: a test key never serves a main chain, nor the reverse. */
   readonly chain: 'main' | 'test';
+  /** What operators threw: faces 1 to 6, in order. It is mixed with the system's generator. */
+  readonly dice?: string;
 }
 
 /** Entries of a signer's journal, as they stand in its file; who asks checks the chain of hashes. */
@@ -190,6 +194,7 @@ export const calls = [
   'journal',
   'unseal',
   'make-key',
+  'prove',
   'manifest',
   'freeze',
   'unfreeze',
@@ -213,11 +218,13 @@ export function parsePassphrase(value: unknown): Parsed<string> {
 
 export function parseMakeKey(value: unknown): Parsed<MakeKeyRequest> {
   return parsing(() => {
-    const request = readObject(value, 'request', ['passphrase', 'epoch', 'chain']);
+    const request = readObject(value, 'request', ['passphrase', 'epoch', 'chain'], ['dice']);
+    const { dice } = request;
     return {
       passphrase: readPassphrase(request['passphrase']),
       epoch: readNumber(request['epoch'], 'request.epoch', EPOCH_MAX),
       chain: readOneOf(request['chain'], 'request.chain', ['main', 'test'] as const),
+      ...(dice === undefined ? {} : { dice: readText(dice, 'request.dice', DICE) }),
     };
   });
 }

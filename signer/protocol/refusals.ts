@@ -8,6 +8,7 @@ export const refusals = Object.freeze({
   NO_KEY: 'no key has been made yet',
   KEY_EXISTS: 'a key exists and is never overwritten',
   KEY_LOST: 'the journal knows a key whose sealed file is gone',
+  NOT_READMITTED: 'the key was restored from its backup, without the journal of what it signed',
   SEALED: 'the key is sealed: unseal first',
   WRONG_PASSPHRASE: 'the passphrase does not open the sealed key',
   NO_MANIFEST: 'no manifest is pinned',

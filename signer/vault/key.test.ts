@@ -6,8 +6,10 @@ import { BIP32Factory } from 'bip32';
 import * as bitcoin from 'bitcoinjs-lib';
 import * as ecc from 'tiny-secp256k1';
 import { privateKeyToAddress } from 'viem/accounts';
+import { createHash } from 'node:crypto';
 import { toHex } from '../protocol/canonical.ts';
-import { formatSealedKey, makeKey, parseSealedKey, parseXpub, unsealKey } from './key.ts';
+import { parseMakeKey } from '../protocol/messages.ts';
+import { formatSealedKey, makeKey, parseSealedKey, parseXpub, unsealEntropy, unsealKey } from './key.ts';
 
 const PASSPHRASE = 'correct horse battery';
 let filled = 0;
@@ -60,4 +62,37 @@ test('extended keys: only public ones, of the account’s depth, of the right ch
   assert.equal(parseXpub(account.toBase58(), 'main'), undefined);
   assert.equal(parseXpub(root.neutered().toBase58(), 'main'), undefined);
   assert.equal(parseXpub(account.neutered().toBase58().replace(/.$/, '1'), 'main'), undefined);
+});
+
+const DICE = '3141592653'.replace(/[0789]/g, '6').repeat(10);
+const zeros = (length: number): Uint8Array => new Uint8Array(length);
+const thrown = (randomBytes: (length: number) => Uint8Array, dice?: string): string => {
+  const options = {
+    signer: 'signer-a',
+    epoch: 3,
+    chain: 'main',
+    passphrase: PASSPHRASE,
+    randomBytes,
+  } as const;
+  const made = makeKey({ ...options, ...(dice === undefined ? {} : { dice }) });
+  return toHex(unsealEntropy(made.sealed, PASSPHRASE)!);
+};
+
+test('dice are mixed with the generator as README says, and either alone changes the key', () => {
+  const sha256 = (...parts: (string | Uint8Array)[]): Buffer =>
+    parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest();
+  const domain = 'portcullis/key-entropy/1';
+  const byHand = sha256(Uint8Array.of(domain.length), domain, zeros(32), sha256(DICE));
+  assert.equal(thrown(zeros, DICE), byHand.toString('hex'));
+  assert.equal(thrown(zeros), toHex(zeros(32)));
+  const oneThrowElse = DICE.replace(/.$/, (face) => (face === '1' ? '2' : '1'));
+  const oneBitElse = (length: number): Uint8Array => zeros(length).fill(1, 0, 1);
+  assert.equal(new Set([thrown(zeros, DICE), thrown(zeros, oneThrowElse), thrown(oneBitElse, DICE)]).size, 3);
+});
+
+test('throws that are too few, too many, or of no die are refused', () => {
+  const request = { passphrase: PASSPHRASE, epoch: 1, chain: 'test' };
+  for (const dice of ['1'.repeat(99), '1'.repeat(1001), `${DICE}0`, `${DICE}7`, `${DICE} `, '', 5, null])
+    assert.ok(!parseMakeKey({ ...request, dice }).ok, String(dice));
+  assert.deepEqual(parseMakeKey({ ...request, dice: DICE }), { ok: true, value: { ...request, dice: DICE } });
 });

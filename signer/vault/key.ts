@@ -1,11 +1,13 @@
 /** The key: made inside, sealed under a passphrase, and what is derived from it. */
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { sha256 } from '@noble/hashes/sha2.js';
 import { scrypt } from '@noble/hashes/scrypt.js';
 import { HDKey } from '@scure/bip32';
 import {
   MalformedError,
   encodeDocument,
+  fixed,
   fromHex,
   text,
   toHex,
@@ -53,15 +55,25 @@ const ENTROPY_BYTES = 32;
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1, dkLen: 32 } as const;
 const HARDENED = 0x80000000;
 
-/** Makes a key from fresh entropy and seals it. */
-export function makeKey(options: {
-  signer: string;
-  epoch: number;
-  chain: 'main' | 'test';
-  passphrase: string;
-  randomBytes: (length: number) => Uint8Array;
-}): { key: OpenKey; sealed: SealedKey } {
-  const entropy = options.randomBytes(ENTROPY_BYTES);
+interface Sealing {
+  readonly signer: string;
+  readonly epoch: number;
+  readonly chain: 'main' | 'test';
+  readonly passphrase: string;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+/**
+ * Makes a key from fresh entropy and seals it. `dice` are what operators threw, digits 1 to 6: with them the entropy
+ * is SHA-256 over the system's random bytes and the throws, so that it is as good as the better of both.
+ */
+export function makeKey(options: Sealing & { readonly dice?: string }): { key: OpenKey; sealed: SealedKey } {
+  const random = options.randomBytes(ENTROPY_BYTES);
+  return sealEntropy(options.dice === undefined ? random : mixed(random, options.dice), options);
+}
+
+/** Seals entropy that a backup gave back, as a key that was just made is sealed. */
+export function sealEntropy(entropy: Uint8Array, options: Sealing): { key: OpenKey; sealed: SealedKey } {
   const key = deriveKey(entropy, options);
   const salt = options.randomBytes(16);
   const nonce = options.randomBytes(24);
@@ -71,6 +83,12 @@ export function makeKey(options: {
 
 /** Opens a sealed key, or undefined when the passphrase is another or the file was altered. */
 export function unsealKey(sealed: SealedKey, passphrase: string): OpenKey | undefined {
+  const entropy = unsealEntropy(sealed, passphrase);
+  return entropy === undefined ? undefined : deriveKey(entropy, sealed.identity);
+}
+
+/** The 32 bytes that everything is derived from, for a backup; undefined as for unsealKey. */
+export function unsealEntropy(sealed: SealedKey, passphrase: string): Uint8Array | undefined {
   const cipher = cipherOf(passphrase, sealed.salt, sealed.nonce, sealed.identity);
   let entropy: Uint8Array;
   try {
@@ -80,7 +98,7 @@ export function unsealKey(sealed: SealedKey, passphrase: string): OpenKey | unde
     return undefined;
   }
   const key = deriveKey(entropy, sealed.identity);
-  return JSON.stringify(key.identity) === JSON.stringify(sealed.identity) ? key : undefined;
+  return JSON.stringify(key.identity) === JSON.stringify(sealed.identity) ? entropy : undefined;
 }
 
 /** An extended public key of a chain, or undefined when the text is none. Throws never. */
@@ -133,7 +151,17 @@ export function parseSealedKey(value: unknown): Parsed<SealedKey> {
   });
 }
 
-function deriveKey(
+/** `portcullis/key-entropy/1`: the throws by their own hash, since there may be more than a text of a document has. */
+const mixed = (random: Uint8Array, dice: string): Uint8Array =>
+  sha256(
+    encodeDocument('portcullis/key-entropy/1', [
+      fixed(random, ENTROPY_BYTES),
+      sha256(new TextEncoder().encode(dice)),
+    ]),
+  );
+
+/** BIP-32: everything of a signer follows from its entropy. */
+export function deriveKey(
   entropy: Uint8Array,
   { signer, epoch, chain }: { signer: string; epoch: number; chain: 'main' | 'test' },
 ): OpenKey {

@@ -2,10 +2,6 @@
  * The vault: holds one key share, decides for itself, journals, then signs. It has no network; one line of JSON
  * comes in, one goes out, one at a time. Refusals are answers; a VaultFault stops the process.
  */
-import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { toHex } from '../protocol/canonical.ts';
 import {
   parseJournalRequest,
   parseMakeKey,
@@ -21,6 +17,7 @@ import {
 } from '../protocol/messages.ts';
 import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import { parseProveRequest, proofToJson } from '../protocol/possession.ts';
 import { policyDocument } from '../protocol/policy.ts';
 import type { DocumentType, Json } from '../protocol/document.ts';
 import {
@@ -34,16 +31,15 @@ import { decideBitcoinChild } from './bitcoin-child.ts';
 import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { decideEvmPay, signEvmPay } from './evm-pay.ts';
-import { VaultFault } from './fault.ts';
 import { openJournal, type Journal } from './journal.ts';
-import { formatSealedKey, makeKey, parseSealedKey, unsealKey, type OpenKey, type SealedKey } from './key.ts';
+import { readKeyFile, writeKeyFile } from './key-file.ts';
+import { makeKey, unsealKey, type OpenKey, type SealedKey } from './key.ts';
 import { decideFreeze, decideUnfreeze } from './freezes.ts';
 import { decideManifest, manifestAccounts } from './manifest-check.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
 import { decidePolicy, policyAt } from './policies.ts';
+import { provePossession } from './possession.ts';
 import { openRefusalLog, type RefusalLog } from './refusal-log.ts';
-
-export const KEY_FILE = 'key.json';
 
 /** How far the clock may stand before the last entry: corrections by a second are ordinary. */
 const CLOCK_SKEW_MAX_MS = 60_000;
@@ -70,20 +66,39 @@ interface State {
   readonly journal: Journal;
   readonly refusals: RefusalLog;
   sealed: SealedKey | undefined;
+  /** The key came out of a backup: it proves that it is the one, and signs nothing else. */
+  readonly isRestored: boolean;
   open: { readonly key: OpenKey; readonly keys: BitcoinKeys } | undefined;
   wallet: BitcoinWallet | undefined;
 }
 
+/** The answer to `prove`; the proof in the form of parseProof. */
+interface Proof {
+  readonly ok: true;
+  readonly signer: string;
+  readonly proof: Json;
+}
+
 type DocumentRules = Memory & { readonly manifest: Manifest; readonly nowMs: number };
-type Answer = Identity | Status | JournalPage | SignAnswer | Refused;
+type Answer = Identity | Status | JournalPage | SignAnswer | Proof | Refused;
 
 /** Opens the data folder: verifies the journal and rebuilds memory from it. Throws VaultFault. */
 export function openVault(context: VaultContext): Vault {
   const memory = emptyMemory();
   const journal = openJournal({ ...context, apply: (...entry) => remember(memory, ...entry) });
   const refusals = openRefusalLog(journal, context.nowMs);
-  const sealed = readSealedKey(context, memory);
-  const state: State = { context, memory, journal, refusals, sealed, open: undefined, wallet: undefined };
+  const { signer, folder } = context;
+  const found = readKeyFile(folder, { signer, knownHash: memory.sealedKeyHash });
+  const state: State = {
+    context,
+    memory,
+    journal,
+    refusals,
+    sealed: found?.sealed,
+    isRestored: found?.isRestored ?? false,
+    open: undefined,
+    wallet: undefined,
+  };
   state.wallet = walletOf(memory);
   return {
     handle: (line) => handle(state, line),
@@ -108,6 +123,7 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   status: (state) => accept(status(state)),
   journal: journalPage,
   'make-key': make,
+  prove,
   unseal,
   manifest: pinManifest,
   freeze: documentCall('freeze', freezeDocument, decideFreeze),
@@ -121,6 +137,7 @@ function sign(state: State, body: unknown): Decision<Answer> {
   if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
   const { memory, journal, open, wallet, context } = state;
   const manifest = memory.manifest;
+  if (state.isRestored) return notReadmitted;
   if (open === undefined) return missingKey(state);
   if (manifest === undefined || wallet === undefined) return refuse('NO_MANIFEST', 'pin one first');
   const nowMs = context.nowMs();
@@ -160,13 +177,10 @@ function make(state: State, body: unknown): Decision<Identity> {
   if (state.memory.sealedKeyHash !== undefined) return refuse('KEY_LOST', 'its file is gone');
   const { signer, folder, randomBytes } = state.context;
   const { key, sealed } = makeKey({ ...parsed.value, signer, randomBytes });
-  const text = formatSealedKey(sealed);
-  // The journal first: a key file that the journal does not know is never used.
-  state.journal.append('key', { sealedKeyHash: hashOf(text), xpub: key.identity.xpub });
-  const { O_WRONLY, O_CREAT, O_EXCL, O_SYNC } = constants;
-  const file = openSync(join(folder, KEY_FILE), O_WRONLY | O_CREAT | O_EXCL | O_SYNC, 0o400);
-  writeSync(file, text);
-  closeSync(file);
+  // A key file that the journal does not know is never used.
+  writeKeyFile(folder, sealed, (sealedKeyHash) =>
+    state.journal.append('key', { sealedKeyHash, xpub: key.identity.xpub }),
+  );
   state.sealed = sealed;
   state.open = { key, keys: openKeys(key.account) };
   return identity(state);
@@ -182,10 +196,19 @@ function unseal(state: State, body: unknown): Decision<Identity> {
   return identity(state);
 }
 
+function prove({ open, context, ...state }: State, body: unknown): Decision<Proof> {
+  const parsed = parseProveRequest(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  if (open === undefined) return missingKey(state);
+  const proof = proofToJson(provePossession(open.key, parsed.value));
+  return accept({ ok: true, signer: context.signer, proof });
+}
+
 function pinManifest(state: State, body: unknown): Decision<Answer> {
   const parsed = parseSigned(body);
   if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
   if (state.sealed === undefined) return missingKey(state);
+  if (state.isRestored) return notReadmitted;
   const { memory } = state;
   const decision = decideManifest(parsed.value, { pinned: memory.manifest, own: state.sealed.identity });
   if (!decision.ok) return decision;
@@ -234,9 +257,9 @@ function identity({ sealed, open, context }: State): Decision<Identity> {
   return accept({ ok: true, signer: context.signer, sealed: open === undefined, ...rest });
 }
 
-function status({ open, memory, journal, context }: State): Status {
+function status({ open, memory, journal, context, isRestored }: State): Status {
   const sealed = open === undefined;
-  const ready = !sealed && memory.manifest !== undefined;
+  const ready = !sealed && !isRestored && memory.manifest !== undefined;
   const freezes = [...memory.freezes.standing].map(([id, standing]) => ({ id, ...standing }));
   return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready, freezes };
 }
@@ -249,7 +272,9 @@ function journalPage({ journal, context }: State, body: unknown): Decision<Answe
   return accept({ ok: true, signer: context.signer, journal: journal.head(), lines });
 }
 
-function missingKey({ sealed, memory }: State): Refusal {
+const notReadmitted = refuse('NOT_READMITTED', 'its journal is not known');
+
+function missingKey({ sealed, memory }: Pick<State, 'sealed' | 'memory'>): Refusal {
   if (sealed !== undefined) return refuse('SEALED', 'unseal first');
   return memory.sealedKeyHash === undefined
     ? refuse('NO_KEY', 'make one first')
@@ -259,23 +284,6 @@ function missingKey({ sealed, memory }: State): Refusal {
 function walletOf({ manifest }: Memory): BitcoinWallet | undefined {
   return manifest === undefined ? undefined : openWallet(manifestAccounts(manifest), manifest.threshold);
 }
-
-/** The sealed key, if the file is the one that the journal knows. */
-function readSealedKey({ folder, signer }: VaultContext, memory: Memory): SealedKey | undefined {
-  const path = join(folder, KEY_FILE);
-  if (!existsSync(path)) return undefined;
-  const text = readFileSync(path, 'utf8');
-  if (hashOf(text) !== memory.sealedKeyHash) {
-    throw new VaultFault('KEY_FILE_BROKEN', `${KEY_FILE} is not the one that the journal knows`);
-  }
-  const parsed = parseSealedKey(JSON.parse(text));
-  if (!parsed.ok || parsed.value.identity.signer !== signer) {
-    throw new VaultFault('KEY_FILE_BROKEN', `${KEY_FILE} is not this signer's`);
-  }
-  return parsed.value;
-}
-
-const hashOf = (text: string): string => toHex(sha256(new TextEncoder().encode(text)));
 
 const answerRefusal = ({ context }: State, { code, detail }: Refusal): Refused => ({
   ok: false,
