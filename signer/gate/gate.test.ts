@@ -260,7 +260,7 @@ test('the vault has no environment, no network, and only its own files', () => {
   assert.ok(words.includes('--permission'));
   assert.deepEqual(
     words.filter((word) => word.startsWith('--allow')).map((word) => word.replace(/=.*\//, '=')),
-    ['vault', 'protocol', 'node_modules', 'package.json', 'data']
+    ['vault', 'protocol', 'package.json', '@noble', '@scure', 'micro-packed', 'data']
       .map((name) => `--allow-fs-read=${name}`)
       .concat('--allow-fs-write=data'),
   );
