@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  linkSync,
   openSync,
   readFileSync,
   renameSync,
@@ -22,6 +23,7 @@ export const KEY_FILE = 'key.json';
 /** Written before the journal knows the key, renamed after. */
 const NEW_KEY_FILE = 'key.new.json';
 export const RESTORED_KEY_FILE = 'key.restored.json';
+const NEW_RESTORED_FILE = 'key.restored.new.json';
 
 export interface FoundKey {
   readonly sealed: SealedKey;
@@ -43,9 +45,13 @@ export function writeKeyFile(folder: string, sealed: SealedKey, record: (hash: s
   renameSync(fresh, path);
 }
 
-/** Writes a key that a backup gave back. Throws EEXIST when one is there. */
+/** Writes a key that a backup gave back, whole or not at all. Throws EEXIST when one is there. */
 export function writeRestoredKey(folder: string, sealed: SealedKey): void {
-  writeSynced(join(folder, RESTORED_KEY_FILE), formatSealedKey(sealed));
+  const fresh = join(folder, NEW_RESTORED_FILE);
+  rmSync(fresh, { force: true });
+  writeSynced(fresh, formatSealedKey(sealed));
+  linkSync(fresh, join(folder, RESTORED_KEY_FILE));
+  rmSync(fresh);
 }
 
 /** The sealed key, if the file is the one that the journal knows. Throws VaultFault KEY_FILE_BROKEN. */
