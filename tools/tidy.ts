@@ -39,10 +39,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
     /^node:(fs|path|process|crypto|readline|stream|buffer|util|assert)/,
   ],
   'signer/gate/': [/^signer\/protocol\//, /^node:/],
+  // Programs beside the vault, on the signer's host; the vault cannot even read the two packages that are theirs alone.
+  'signer/ceremony/': [
+    /^signer\/(protocol|vault)\//,
+    /^@noble\//,
+    /^@scure\//,
+    /^age-encryption$/,
+    /^shamir-secret-sharing$/,
+    /^node:/,
+  ],
   'core/': [/^lib\//, /^signer\/protocol\//, /^node:/, /^contracts\/abi\//, PACKAGE],
   // It shares no code with core: what deceives one does not deceive the other.
   'sentinel/': [/^signer\/protocol\//, /^client\/signer\.ts$/, /^contracts\/abi\//, /^node:/, PACKAGE],
-  'cli/': [/^lib\//, /^client\//, /^signer\/protocol\//, /^core\/config\/config\.ts$/, PACKAGE],
+  // The ceremony is checked by the same code at every party's machine.
+  'cli/': [/^lib\//, /^client\//, /^signer\/(protocol|ceremony)\//, /^core\/config\/config\.ts$/, PACKAGE],
 };
 
 /** Faces that a folder of core shows to its neighbours. */

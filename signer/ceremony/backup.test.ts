@@ -1,7 +1,7 @@
 // Proves that a backup gives the key back from enough operators' shares and from nothing less, that every wrong share
 // is named, that addresses are re-derived from backups alone, and that a repeated step changes nothing.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -307,23 +307,6 @@ test('the programs: hash, backup, restore; each says what is next, and refuses w
   assert.equal(run('dance').status, 2);
   assert.equal(run('hash', '--data', root).status, 1);
 });
-
-test(
-  'the program age opens a share, where there is one',
-  { skip: !hasAge() && 'no age on this machine' },
-  () => {
-    const file = inRoot('identity-age');
-    writeFileSync(file, `${identities[0]!}\n`);
-    const plain = execFileSync('age', ['-d', '-i', file, join(backups[0]!, 'alice.age')], {
-      encoding: 'utf8',
-    });
-    assert.match(plain, /"operator":"alice"/);
-  },
-);
-
-function hasAge(): boolean {
-  return spawnSync('age', ['--version']).status === 0;
-}
 
 async function shareAt(signer: number, operator: number) {
   const file = shareFilesIn(backups[signer]!)[operator]!;
