@@ -31,6 +31,22 @@ const examples: Readonly<Record<string, string>> = {
   'config check': 'portcullis config check portcullis.toml',
   freeze: "portcullis freeze everything --reason 'withdrawals nobody asked for'",
   signers: 'portcullis signers',
+  'ceremony operator':
+    'portcullis ceremony operator alice --kit alice --passkey 02ab… --guardian 0x5290… --passphrase-file alice.passphrase',
+  'ceremony kit':
+    'portcullis ceremony kit alice --kit alice --certificate alice.cert.pem --key alice.key.pem --manifest manifest.json --signer signer-a,https://10.0.0.1:7101,signer-a.pem',
+  'ceremony make-key':
+    'portcullis ceremony make-key signer-a --as alice --epoch 1 --chain main --dice-file throws --passphrase-file signer-a.passphrase',
+  'ceremony prove': 'portcullis ceremony prove --as alice --out proofs.json',
+  'ceremony compose':
+    'portcullis ceremony compose --plan plan.json --proofs proofs.json --out unsigned.json alice.card.json bob.card.json',
+  'ceremony verify': 'portcullis ceremony verify unsigned.json alice.card.json bob.card.json --as bob',
+  'ceremony assemble':
+    'portcullis ceremony assemble unsigned.json by-alice.json by-bob.json --out manifest.json',
+  'ceremony pin': 'portcullis ceremony pin manifest.json --as alice',
+  'ceremony compare': 'portcullis ceremony compare manifest.json --as bob',
+  'ceremony rehearse-restore':
+    'portcullis ceremony rehearse-restore backup-a backup-b backup-c --manifest manifest.json --addresses issued.jsonl --identity alice.age bob.age',
 };
 
 /** Puts each command's example under its help. */

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import colors from 'picocolors';
 import { ApiError } from '../client/client.ts';
 import { assetCommands } from './commands/assets.ts';
+import { ceremonyCommands } from './commands/ceremony.ts';
 import { configCommands } from './commands/config.ts';
 import { customerCommands } from './commands/customers.ts';
 import { depositCommands } from './commands/deposits.ts';
@@ -84,6 +85,7 @@ async function run(argv: string[]): Promise<number> {
     add(program, open);
   }
   signerCommands(program, openTerminal);
+  ceremonyCommands(program, openTerminal);
   addExamples(program);
   try {
     await program.parseAsync(argv);

@@ -91,18 +91,27 @@ export function readKit(folder: string): OperatorKit {
   const client = { certificate: near(kit.certificate), key: near(kit.key) };
   return {
     id: kit.id,
-    manifest: JSON.parse(near(kit.manifest)) as unknown,
+    // Read when it is needed: at the ceremony there is none yet.
+    get manifest() {
+      return JSON.parse(near(kit.manifest)) as unknown;
+    },
     signers: kit.signers.map(({ id, url, certificate }) => ({
       id,
       url,
       certificate: near(certificate),
       client,
     })),
-    openKey: (passphrase) => {
-      const key = unsealed(folder, { id: kit.id, passphrase });
-      return { sign: (bytes) => sign(null, bytes, key) };
-    },
+    openKey: (passphrase) => openCommandKey(folder, { id: kit.id, passphrase }),
   };
+}
+
+/** Opens the command key in a folder. Throws UsageError when the passphrase is not the right one. */
+export function openCommandKey(
+  folder: string,
+  { id, passphrase }: { id: string; passphrase: string },
+): CommandKey {
+  const key = unsealed(folder, { id, passphrase });
+  return { sign: (bytes) => sign(null, bytes, key) };
 }
 
 function unsealed(folder: string, { id, passphrase }: { id: string; passphrase: string }): KeyObject {

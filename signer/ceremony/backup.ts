@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Decrypter, Encrypter, armor } from 'age-encryption';
-import { toHex } from '../protocol/canonical.ts';
+import { parsing, toHex } from '../protocol/canonical.ts';
 import type { Json } from '../protocol/document.ts';
 import { readHex, readObject } from '../protocol/json.ts';
 import {
@@ -16,7 +16,6 @@ import {
   type KeyShare,
 } from '../protocol/key-backup.ts';
 import type { OperatorCard } from '../protocol/operator-card.ts';
-import { parsing } from '../protocol/canonical.ts';
 import { parseKeyFile } from '../vault/key-file.ts';
 import { unsealEntropy, type PublicKeyRecord } from '../vault/key.ts';
 import { CeremonyError, jsonText, readJson, readText, writeFolderOnce } from './files.ts';
