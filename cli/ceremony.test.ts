@@ -141,6 +141,16 @@ test('manifest: composed of proofs and cards, verified by each operator alone, s
     assert.equal(hashIn(pinned.stdout), hash);
   }
   for (const id of SIGNERS) assert.equal(hashIn(onHost('hash', '--data', at(id, 'data')).stdout), hash);
+  const said = ran(
+    here('portcullis.js'),
+    '--json',
+    'ceremony',
+    'compare',
+    at('other.json'),
+    '--as',
+    at('bob'),
+  );
+  assert.equal((JSON.parse(said.stdout) as { code: string }).code, 'MANIFEST_DIFFERS');
   const other = ceremony('compare', at('other.json'), '--as', at('bob'));
   assert.match(other.stderr, /MANIFEST_DIFFERS: signer-a has pinned/);
 });

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import colors from 'picocolors';
 import { ApiError } from '../client/client.ts';
+import { CeremonyError } from '../signer/ceremony/files.ts';
 import { assetCommands } from './commands/assets.ts';
 import { ceremonyCommands } from './commands/ceremony.ts';
 import { configCommands } from './commands/config.ts';
@@ -130,7 +131,8 @@ function explain(error: unknown, json: boolean): number {
       : String(error);
   if (json && error instanceof SaidError) return 1;
   if (json) {
-    const code = usage ? 'USAGE' : isUnreachable(error) ? 'UNREACHABLE' : 'FAILED';
+    const own = error instanceof CeremonyError ? error.code : 'FAILED';
+    const code = usage ? 'USAGE' : isUnreachable(error) ? 'UNREACHABLE' : own;
     process.stdout.write(`${JSON.stringify({ code, detail }, null, 2)}\n`);
   } else process.stderr.write(`${colors.red('✗')} ${detail}\n`);
   return usage ? 2 : 1;

@@ -1,7 +1,8 @@
 // Proves that a backup gives the key back from enough operators' shares and from nothing less, that every wrong share
 // is named, that addresses are re-derived from backups alone, and that a repeated step changes nothing.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '../protocol/canonical.ts';
 import { operatorCardDocument, type OperatorCard } from '../protocol/operator-card.ts';
@@ -306,6 +308,40 @@ test('the programs: hash, backup, restore; each says what is next, and refuses w
   assert.equal(run('hash').status, 2);
   assert.equal(run('dance').status, 2);
   assert.equal(run('hash', '--data', root).status, 1);
+});
+
+test('killed at any moment, a backup is not there or is whole, and the next try makes it', async () => {
+  const passphrase = inRoot('kill.passphrase');
+  writeFileSync(passphrase, PASSPHRASE);
+  const step = (out: string): string[] => [
+    MAIN,
+    'backup',
+    '--data',
+    quorum.folders[1]!,
+    '--passphrase-file',
+    passphrase,
+    '--threshold',
+    '2',
+    '--out',
+    out,
+    ...cardFiles,
+  ];
+  const begun = performance.now();
+  assert.equal(spawnSync(process.execPath, step(inRoot('unkilled'))).status, 0);
+  const wholeMs = performance.now() - begun;
+  for (let i = 1; i <= 8; i++) {
+    const out = inRoot(`killed-${i}`);
+    // Dense towards the end, where the files are written.
+    const child = spawn(process.execPath, step(out), { stdio: 'ignore' });
+    const gone = once(child, 'exit');
+    await Promise.race([sleep(wholeMs * (0.8 + i * 0.03)), gone]);
+    child.kill('SIGKILL');
+    await gone;
+    const wasWhole = existsSync(out);
+    assert.equal((await writeBackup(backupOf(1, out))).isNew, !wasWhole);
+    const restored = { files: shareFilesIn(out), identities, expected: expected(1) };
+    assert.equal((await restoreEntropy(restored)).entropy.length, 32);
+  }
 });
 
 async function shareAt(signer: number, operator: number) {
