@@ -34,12 +34,15 @@ function networkOf(id: string, node: Anvil): EvmNetwork {
   };
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
+async function until(
+  what: string,
+  holds: () => Promise<boolean>,
+  tell: () => Promise<unknown> = async () => '',
+): Promise<void> {
+  for (const end = Date.now() + 40_000; Date.now() < end; await delay(25)) {
     if (await holds()) return;
-    await delay(25);
   }
-  assert.fail(`never: ${what}`);
+  assert.fail(`never: ${what} ${JSON.stringify(await tell())}`);
 }
 
 const pay = (node: Anvil, to: string, units: bigint): Promise<unknown> =>
@@ -52,7 +55,7 @@ async function seen(db: Database, network: string): Promise<string[]> {
 
 test(
   'two networks at once, an address issued meanwhile, a dead node, an end',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (t) => {
     const db = await testDb(t);
     let one = await startAnvil({ chainId: 41 });
@@ -95,6 +98,7 @@ test(
     await until(
       'both payments',
       async () => (await seen(db, 'one')).length === 2 && (await seen(db, 'two')).length === 1,
+      async () => [await seen(db, 'one'), await seen(db, 'two'), told],
     );
     assert.deepEqual(await seen(db, 'one'), ['vault 3 mined', 'deposit 4 mined']);
     assert.deepEqual(await seen(db, 'two'), ['deposit 5 mined']);

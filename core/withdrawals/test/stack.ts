@@ -113,9 +113,7 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
     sentinels: [sentinel.client],
   });
   scope.after(signers.stop);
-  const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
-  const relayerKeyFile = folder.at('secrets', 'relayer.key');
-  writeFileSync(relayerKeyFile, relayerKey);
+  const { relayerKey, relayerKeyFile } = makeRelayerKey(folder);
   const bornSeconds = Math.floor(Date.now() / 1000) - (options.chainBehindSeconds ?? 0);
   const relay = { relayerKeyFile, folder, signers, people, own, bornSeconds };
   const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
@@ -162,6 +160,13 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   if (!own) await stack.mine();
   whyNot = () => waiting(db);
   return stack;
+}
+
+function makeRelayerKey(folder: WorldFolder): { relayerKey: Hex; relayerKeyFile: string } {
+  const relayerKey: Hex = `0x${randomBytes(32).toString('hex')}`;
+  const relayerKeyFile = folder.at('secrets', 'relayer.key');
+  writeFileSync(relayerKeyFile, relayerKey);
+  return { relayerKey, relayerKeyFile };
 }
 
 interface EvmParts {
