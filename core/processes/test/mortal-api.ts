@@ -4,7 +4,7 @@
  * tables that its transaction wrote, and every statement outside of one that writes. Meanwhile it stands still.
  */
 import { flushCompileCache } from 'node:module';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { Said, Side } from './kill-points.ts';
 
 const WRITES = /\b(?:insert into|update|delete from)\s+"?([a-z_]+)"?/gi;
@@ -18,7 +18,7 @@ process.on('message', (id: number) => {
 process.on('disconnect', () => process.exit(3));
 
 type Query = (...args: unknown[]) => Promise<unknown>;
-const client = pg.Client.prototype as unknown as { query: Query };
+const client = Client.prototype as unknown as { query: Query };
 const real = client.query;
 /** Tables that an open transaction of a connection wrote so far. */
 const open = new WeakMap<object, Set<string>>();
