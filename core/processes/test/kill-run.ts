@@ -44,8 +44,8 @@ const MINED_LATER = [
   ['pipeline before send', 'pipeline after send'],
   ['watcher bitcoin before chain.mempool', 'watcher bitcoin after chain.mempool'],
 ] as const;
-/** However slow the machine is, a block comes after this. */
-const MINED_LATER_MAX_MS = 120_000;
+/** For them a block comes only after so long a quiet: a new life needs some time to come to where the last one died. */
+const MINED_LATER_QUIET_MS = 3000;
 /** Bitcoin's last block is replaced every so many blocks: less deep than any depth that is irreversible. */
 const REORG_EVERY = 9;
 const ROUNDS_MAX = 3;
@@ -144,8 +144,8 @@ async function mineUntil(
     if (now > run.end) assert.fail(`not in time: ${what}; ${run.mortals.tell()}; ${await whyNot()}`);
     const { tally } = run.fate;
     const isOnItsWay = MINED_LATER.some(([first, last]) => tally.has(first) && !tally.has(last));
-    const withinMs = isOnItsWay ? MINED_LATER_MAX_MS : BLOCK_WITHIN_MS;
-    if ((run.mortals.quietMs() > QUIET_MS && !isOnItsWay) || now - minedAt > withinMs) {
+    const quietMs = isOnItsWay ? MINED_LATER_QUIET_MS : QUIET_MS;
+    if (run.mortals.quietMs() > quietMs || now - minedAt > BLOCK_WITHIN_MS) {
       await run.world.mine();
       minedAt = performance.now();
     }
