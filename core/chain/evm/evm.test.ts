@@ -106,7 +106,7 @@ test(
     await until('the trouble is told', async () => told.includes('node trouble NODE_UNREACHABLE'));
     await two.reorg(1);
     await until('the other network goes on', async () => (await seen(db, 'two'))[0] === 'deposit 5 orphaned');
-    one = await startAnvil({ chainId: 41, port: one.port });
+    one = await startAnvil({ chainId: 41, port: one.port, bornSeconds: 1_700_000_000 });
     await until('it is another chain now', async () => told.some((line) => line.includes('GENESIS_CHANGED')));
     stop.abort();
     await Promise.all(watchers);

@@ -498,7 +498,8 @@ test(
     await db.transaction().execute((trx) => clearHalt(trx, 'forgetful', new Date()));
     assert.deepEqual(await f.step(), { kind: 'halted', code: 'REORG_TOO_DEEP' });
     await node.kill();
-    node = await startAnvil({ chainId: 31339 });
+    // Two chains that begin in one second have the same block 0.
+    node = await startAnvil({ chainId: 31339, bornSeconds: 1_700_000_000 });
     f = await on();
     await db.transaction().execute((trx) => clearHalt(trx, 'forgetful', new Date()));
     assert.deepEqual(await f.step(), { kind: 'halted', code: 'GENESIS_CHANGED' });
