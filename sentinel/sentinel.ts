@@ -2,15 +2,18 @@
  * The sentinel: watches the chains through nodes of its own and reads the signers' journals, shares no code with
  * core, and stops payments when money moves that no journal explains. It holds no key of money.
  */
+import assert from 'node:assert/strict';
 import { openSigner } from '../client/signer.ts';
 import type { Finding } from './checks/finding.ts';
 import type { SentinelConfig } from './config.ts';
 import { openFreezer, type FreezeRecord } from './freezer.ts';
 import { openBitcoin } from './sources/bitcoin.ts';
+import { openEvm } from './sources/evm.ts';
 import { openJournals, type JournalFault, type Journals } from './sources/journals.ts';
 import { openRpc } from './sources/rpc.ts';
 import { openState, type StateFile } from './state.ts';
 import { watchBitcoin } from './watch-bitcoin.ts';
+import { watchEvm } from './watch-evm.ts';
 
 export interface NetworkReport {
   /** CAIP-2. */
@@ -130,30 +133,37 @@ interface Shared {
   readonly nowMs: () => number;
 }
 
-async function openWatches({ manifest, bitcoin }: SentinelConfig, shared: Shared): Promise<Watch[]> {
+async function openWatches({ manifest, bitcoin, evm }: SentinelConfig, shared: Shared): Promise<Watch[]> {
+  const { threshold } = manifest;
+  const { state } = shared.file;
   const watches: Watch[] = [];
   for (const entry of manifest.bitcoin) {
-    const node = bitcoin.find(({ network }) => network === entry.network);
-    if (node === undefined) continue;
     const { network } = entry;
-    const { fromHeight, lookahead } = node;
-    const known = shared.file.state.bitcoin[network];
-    const source = await openBitcoin({
-      rpc: openRpc(node.node),
-      manifest,
-      entry,
-      fromHeight,
-      lookahead,
-      state: known?.chain,
-    });
+    const { node, fromHeight, lookahead } = configured(bitcoin, network);
+    const known = state.bitcoin[network];
+    const options = { rpc: openRpc(node), manifest, entry, fromHeight, lookahead, state: known?.chain };
+    const source = await openBitcoin(options);
     const open = known?.open ?? [];
-    shared.file.state.bitcoin[network] = { chain: source.state, open };
-    watches.push({
-      network,
-      ...watchBitcoin({ ...shared, network, threshold: manifest.threshold, source, open }),
-    });
+    state.bitcoin[network] = { chain: source.state, open };
+    watches.push({ network, ...watchBitcoin({ ...shared, network, threshold, source, open }) });
+  }
+  for (const entry of manifest.evm) {
+    const { network } = entry;
+    const { node, fromBlock, contracts } = configured(evm, network);
+    const known = state.evm[network];
+    const source = openEvm({ rpc: openRpc(node), entry, fromBlock, contracts, state: known?.chain });
+    const open = known?.open ?? [];
+    state.evm[network] = { chain: source.state, open };
+    watches.push({ network, ...watchEvm({ ...shared, entry, manifest, contracts, source, open }) });
   }
   return watches;
+}
+
+/** The configuration has a node for every network of the manifest, or it was refused. */
+function configured<T extends { readonly network: string }>(nodes: readonly T[], network: string): T {
+  const node = nodes.find((one) => one.network === network);
+  assert.ok(node, network);
+  return node;
 }
 
 /** A look that fails leaves the last report, with why. */

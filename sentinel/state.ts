@@ -3,12 +3,15 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { ChainEnd } from './checks/journal-chain.ts';
 import type { FreezeRecord } from './freezer.ts';
 import type { BitcoinState } from './sources/bitcoin.ts';
+import type { EvmState } from './sources/evm.ts';
 import type { OpenSpend } from './watch-bitcoin.ts';
+import type { OpenPayouts } from './watch-evm.ts';
 
 export interface SentinelState {
   journals: Record<string, ChainEnd>;
   freezes: FreezeRecord[];
   bitcoin: Record<string, { chain: BitcoinState; open: OpenSpend[] }>;
+  evm: Record<string, { chain: EvmState; open: OpenPayouts[] }>;
 }
 
 export interface StateFile {
@@ -18,7 +21,7 @@ export interface StateFile {
 
 /** Throws SyntaxError for a file that is none: the sentinel does not start on half a memory. */
 export function openState(path: string): StateFile {
-  const empty: SentinelState = { journals: {}, freezes: [], bitcoin: {} };
+  const empty: SentinelState = { journals: {}, freezes: [], bitcoin: {}, evm: {} };
   const state: SentinelState = existsSync(path)
     ? { ...empty, ...(JSON.parse(readFileSync(path, 'utf8'), reviveBigint) as SentinelState) }
     : empty;

@@ -17,8 +17,8 @@ export interface BitcoinWatch {
 }
 
 /** Journals may be silent as long as a host needs to start again; then a spend that none explains freezes. */
-const PATIENCE_MS = 60_000;
-const REORG_ALARM_DEPTH = 6;
+export const PATIENCE_MS = 60_000;
+export const REORG_ALARM_DEPTH = 6;
 /** Explained spends, so that what stays in the mempool is not looked up at every look. */
 const EXPLAINED_MAX = 100_000;
 

@@ -8,13 +8,14 @@ import { startLocalSentinel, type LocalSentinel } from '../../world/sentinel.ts'
 export const BITCOIN = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
 
 export async function watching(scope: TestScope, stack: Stack): Promise<LocalSentinel> {
+  const fromBlock = Number((await stack.anvil?.rpc<string>('eth_blockNumber')) ?? 0);
   const evm = stack.config.networks.flatMap((network) =>
     network.kind === 'evm'
       ? [
           {
             network: network.caip2,
             node: stack.anvil?.url ?? '',
-            fromBlock: 0,
+            fromBlock,
             contracts: [network.registry, network.factory],
           },
         ]

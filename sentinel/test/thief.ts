@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bytesToHex, encodeFunctionData, type Address, type Hex } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+import { hotVaultAbi } from '../../contracts/abi/hot-vault.ts';
+import { signedPayCall } from '../../contracts/payments.ts';
 import { parseSealedKey, unsealKey, type OpenKey } from '../../signer/vault/key.ts';
 import type { Stack } from '../../core/withdrawals/test/stack.ts';
 
@@ -48,4 +52,27 @@ export async function thiefWallet(
   assert.ok(imported.every(({ success }) => success));
   return async (address, satoshis) =>
     node.walletRpc<string>(name, 'sendtoaddress', address, `${Number(satoshis) / 1e8}`);
+}
+
+/** Pays out of the vault with the stolen keys, by a relayer of the thief's own; answers the transaction in the pool. */
+export async function thiefPayout(
+  stack: Stack,
+  theft: { readonly id: bigint; readonly token: Address; readonly to: Address; readonly units: bigint },
+): Promise<Hex> {
+  const { anvil } = stack;
+  const network = stack.config.networks.find((one) => one.kind === 'evm');
+  const from = anvil?.accounts[5]?.address;
+  assert.ok(anvil !== undefined && network !== undefined && from !== undefined);
+  const generation = encodeFunctionData({ abi: hotVaultAbi, functionName: 'generation' });
+  const batch = {
+    chainId: anvil.chainId,
+    vault: network.vault as Address,
+    token: theft.token,
+    deadline: 2n ** 63n,
+    generation: BigInt(await anvil.rpc<Hex>('eth_call', { to: network.vault, data: generation }, 'latest')),
+    payments: [{ id: theft.id, to: theft.to, amountUnits: theft.units }],
+  };
+  const keys = stolenKeys(stack).map(({ evmPrivateKey }) => privateKeyToAccount(bytesToHex(evmPrivateKey)));
+  const data = await signedPayCall(batch, keys);
+  return anvil.rpc<Hex>('eth_sendTransaction', { from, to: network.vault, data, gas: '0xf4240' });
 }
