@@ -162,8 +162,11 @@ const LOCAL_DAY_MAX = {
 const LOCAL_FEES_MAX_SAT = 5n * 10n ** 8n;
 const LOCAL_COUNT_MAX = 1_000_000;
 
-/** The first policy of the local signers. A loosening waits a minute: long enough to be seen. */
-export function walletPolicy(manifest: Manifest, by: string): Policy {
+/**
+ * The first policy of the local signers. A loosening waits a minute: long enough to be seen. With `attestationSeconds`
+ * they sign nothing that no sentinel vouches for.
+ */
+export function walletPolicy(manifest: Manifest, by: string, attestationSeconds?: number): Policy {
   const limited = (asset: string, dayMax: bigint) => ({
     asset,
     orderMax: dayMax,
@@ -191,6 +194,13 @@ export function walletPolicy(manifest: Manifest, by: string): Policy {
     })),
     loosenDelaySeconds: 60,
     approvals: [],
+    attestations:
+      attestationSeconds === undefined
+        ? []
+        : [...manifest.bitcoin, ...manifest.evm].map(({ network }) => ({
+            network,
+            maxSeconds: attestationSeconds,
+          })),
   });
 }
 

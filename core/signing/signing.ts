@@ -44,7 +44,7 @@ export interface GatherOptions {
   };
 }
 
-/** What a signer gives up by itself: once it is unsealed, thawed, has room in its windows, or is there again. */
+/** What a signer gives up by itself: once it is unsealed, thawed, told that all is well, has room in its windows, or is there again. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
   'SEALED',
   'NO_MANIFEST',
@@ -52,6 +52,8 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   'NO_POLICY',
   'CLOCK_BACKWARDS',
   'FROZEN',
+  'ATTESTATION_MISSING',
+  'ATTESTATION_STALE',
   'WINDOW_VALUE',
   'WINDOW_COUNT',
   'WINDOW_FEES',

@@ -211,6 +211,9 @@ test('core never unseals, makes keys or pins; an operator never asks for a payme
     assert.deepEqual([status, (body as { error: { code: string } }).error.code], [403, 'ROLE_REFUSED']);
   }
   assert.equal((await ask(running, '/v1/sign', { body: {}, as: operator })).status, 403);
+  for (const as of [core, operator])
+    assert.equal((await ask(running, '/v1/attestation', { body: {}, as })).status, 403);
+  assert.equal((await ask(running, '/v1/attestation', { body: {}, as: sentinel })).status, 200);
   for (const as of [core, operator]) {
     const answer = await ask(running, '/v1/freeze', { body: {}, as });
     assert.equal((answer.body as { code: string }).code, 'MALFORMED');

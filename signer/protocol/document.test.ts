@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { bigEndian, domain, lengthAndText, sha256, unhex, vectors } from '../test/plain-encoding.ts';
 import { toHex } from './canonical.ts';
+import { attestationDocument } from './attestation.ts';
 import type { DocumentType } from './document.ts';
 import { freezeDocument, unfreezeDocument } from './freeze.ts';
 import { manifestDocument } from './manifest.ts';
@@ -15,6 +16,7 @@ const types = {
   freeze: freezeDocument,
   unfreeze: unfreezeDocument,
   policy: policyDocument,
+  attestation: attestationDocument,
 } as unknown as Record<string, DocumentType<unknown>>;
 
 const { valid, invalid } = vectors('documents') as {

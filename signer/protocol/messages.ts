@@ -199,6 +199,7 @@ export const calls = [
   'freeze',
   'unfreeze',
   'policy',
+  'attestation',
   'sign',
 ] as const;
 export type Call = (typeof calls)[number];

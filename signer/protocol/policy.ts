@@ -19,6 +19,7 @@ const NETWORKS_MAX = 64;
 const WINDOWS_MAX = 8;
 const DAY_SECONDS = 86_400;
 const WINDOW_MAX_SECONDS = 31 * DAY_SECONDS;
+const ATTESTATION_MAX_SECONDS = 3600;
 const DELAY_MAX_SECONDS = 31 * DAY_SECONDS;
 
 /** Over every span of this length, whenever it begins. */
@@ -46,6 +47,13 @@ const feeField = record({
   feeMax: u64Field,
 });
 
+/** Nothing is signed on the network without a sentinel's attestation that is younger; not named: none is needed. */
+const attestationField = record({
+  /** CAIP-2. */
+  network: textField(NETWORK),
+  maxSeconds: u32Field(ATTESTATION_MAX_SECONDS),
+});
+
 const shape = {
   epoch: u32Field(),
   /** From 1, without a gap. */
@@ -63,6 +71,7 @@ const shape = {
     max: ASSETS_MAX,
     isSet: true,
   }),
+  attestations: list(attestationField, { max: NETWORKS_MAX, isSet: true }),
 };
 
 export type Policy = RecordOf<typeof shape>;
@@ -85,6 +94,12 @@ export const policyDocument = documentOf('portcullis/policy/1', shape, (policy) 
     if (windows.some(({ seconds }) => seconds === 0))
       throw new MalformedError('policy: a window of no length');
   }
+  once(
+    'network to attest',
+    policy.attestations.map(({ network }) => network),
+  );
+  if (policy.attestations.some(({ maxSeconds }) => maxSeconds === 0))
+    throw new MalformedError('policy: an attestation of no age');
   if (policy.fees.some(({ seconds }) => seconds === 0))
     throw new MalformedError('policy: a window of no length');
 });
@@ -95,7 +110,8 @@ export function isTighter(next: Policy, now: Policy): boolean {
     next.assets.every((rule) => isAssetTighter(rule, now)) &&
     next.fees.every((rule) => isFeeTighter(rule, now)) &&
     now.approvals.every((rule) => isApprovalKept(rule, next)) &&
-    next.loosenDelaySeconds >= now.loosenDelaySeconds
+    next.loosenDelaySeconds >= now.loosenDelaySeconds &&
+    now.attestations.every((rule) => isAttestationKept(rule, next))
   );
 }
 
@@ -126,6 +142,14 @@ function isApprovalKept(now: Policy['approvals'][number], { approvals, assets }:
     approvals.some(
       ({ asset, from, operators }) => asset === now.asset && from <= now.from && operators >= now.operators,
     )
+  );
+}
+
+function isAttestationKept(now: Policy['attestations'][number], { attestations, assets }: Policy): boolean {
+  const isPayable = assets.some(({ asset }) => asset.startsWith(`${now.network}/`));
+  return (
+    !isPayable ||
+    attestations.some(({ network, maxSeconds }) => network === now.network && maxSeconds <= now.maxSeconds)
   );
 }
 

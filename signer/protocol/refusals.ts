@@ -24,6 +24,8 @@ export const refusals = Object.freeze({
   FREEZE_LIFTED: 'a quorum has lifted this very freeze',
   DOCUMENT_STALE: 'the document is too old, or too far ahead, by the own clock',
   FROZEN: 'a freeze stands over this payment',
+  ATTESTATION_MISSING: 'the policy demands an attestation of this network, and no sentinel has brought one',
+  ATTESTATION_STALE: 'the last attestation of this network is too old',
   CLOCK_BACKWARDS: 'the clock stands before the last journal entry',
   // Binding
   WRONG_EPOCH: 'the epoch is not the pinned one',

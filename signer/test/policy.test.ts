@@ -252,6 +252,7 @@ test('whatever was paid before: what a tighter policy allows, the looser one all
           fees: [],
           loosenDelaySeconds: 0,
           approvals: [],
+          attestations: [],
         };
         const [loose, tight] = [a, b].map((assets) => policyDocument.normal({ ...base, assets: [assets] }));
         if (!isTighter(tight!, loose!)) return;
@@ -279,6 +280,7 @@ test('windows: what is let through never exceeds any span of any window', () => 
         fees: [],
         loosenDelaySeconds: 0,
         approvals: [],
+        attestations: [],
       });
       const spending = emptySpending();
       const paid: { atMs: number; amounts: readonly bigint[] }[] = [];

@@ -128,6 +128,7 @@ export function policyOf(manifest: Manifest, fields: Partial<Policy> = {}): Poli
     fees,
     loosenDelaySeconds: 86_400,
     approvals: [],
+    attestations: [],
     ...fields,
   };
   return policyDocument.normal(policy);

@@ -29,6 +29,7 @@ import {
 import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
 import { decideBitcoinChild } from './bitcoin-child.ts';
 import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
+import { checkAttested, takeAttestation, type AttestationMemory } from './attestations.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -65,6 +66,7 @@ interface State {
   readonly memory: Memory;
   readonly journal: Journal;
   readonly refusals: RefusalLog;
+  readonly attestations: AttestationMemory;
   sealed: SealedKey | undefined;
   /** The key came out of a backup: it proves that it is the one, and signs nothing else. */
   readonly isRestored: boolean;
@@ -94,6 +96,7 @@ export function openVault(context: VaultContext): Vault {
     memory,
     journal,
     refusals,
+    attestations: new Map(),
     sealed: found?.sealed,
     isRestored: found?.isRestored ?? false,
     open: undefined,
@@ -129,6 +132,7 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   freeze: documentCall('freeze', freezeDocument, decideFreeze),
   unfreeze: documentCall('unfreeze', unfreezeDocument, decideUnfreeze),
   policy: documentCall('policy', policyDocument, decidePolicy),
+  attestation,
   sign,
 };
 
@@ -147,6 +151,9 @@ function sign(state: State, body: unknown): Decision<Answer> {
   const request = parsed.value;
   const { epoch, threshold } = manifest;
   if (request.epoch !== epoch) return refuse('WRONG_EPOCH', `the pinned epoch is ${epoch}`);
+  const { network } = request;
+  const late = checkAttested(state.attestations, { network, policy, roster: memory.roster, nowMs });
+  if (late !== undefined) return late;
   if (request.type !== 'evm-pay') {
     const entry = manifest.bitcoin.find((candidate) => candidate.network === request.network);
     if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
@@ -238,6 +245,16 @@ function documentCall<T>(
   };
 }
 
+function attestation({ memory, attestations, ...state }: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { manifest, roster } = memory;
+  if (manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const nowMs = state.context.nowMs();
+  const taken = takeAttestation(parsed.value, { manifest, roster, held: attestations, nowMs });
+  return taken.ok ? done(state) : taken;
+}
+
 /** As it was signed, so that whoever reads the journal can check it again. */
 function journalDocument(
   { journal }: State,
@@ -248,7 +265,7 @@ function journalDocument(
   journal.append(kind, { document, signatures: signaturesToJson(signatures) });
 }
 
-const done = ({ context, journal }: State): Decision<Answer> =>
+const done = ({ context, journal }: Pick<State, 'context' | 'journal'>): Decision<Answer> =>
   accept({ ok: true, signer: context.signer, journal: journal.head() });
 
 function identity({ sealed, open, context }: State): Decision<Identity> {
