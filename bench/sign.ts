@@ -11,21 +11,28 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { fromHex } from '../signer/protocol/canonical.ts';
 import { parseSignRequest, type BitcoinPay, type SignRequest } from '../signer/protocol/messages.ts';
 import {
+  askPeer,
   bitcoinRequest,
   call,
+  callThrough,
   coin,
   evmRequest,
   makeQuorum,
   orderJson,
   PASSPHRASE,
 } from '../signer/test/quorum.ts';
+import type { Awaiting } from '../signer/protocol/peers.ts';
 import { decodeTransaction, signatureDigests } from '../signer/vault/bitcoin-transaction.ts';
 import { openKeys, openWallet, type OwnKey } from '../signer/vault/bitcoin-wallet.ts';
 import { openJournal } from '../signer/vault/journal.ts';
 import { parseSealedKey, unsealKey } from '../signer/vault/key.ts';
 import { manifestAccounts } from '../signer/vault/manifest-check.ts';
+import { signForPeers } from '../signer/vault/peers.ts';
+import { recoveredAddress } from '../signer/vault/possession.ts';
+import type { Vault } from '../signer/vault/vault.ts';
 
 export interface SignBenchOptions {
   /** Few requests: a check that it works, no figures to quote. */
@@ -46,6 +53,8 @@ export interface SignTable {
   readonly total: SignFigure;
   /** The thread's processor time alone: waiting for a flush or for a busy machine is not counted. */
   readonly totalCpu: SignFigure;
+  /** A peer's work before it countersigns, on its own host. */
+  readonly peer: SignFigure;
   /** The vault's own steps; they add up to the total, `checks` being what the others leave. */
   readonly parts: readonly SignFigure[];
   readonly primitives: readonly SignFigure[];
@@ -97,13 +106,17 @@ type Timed = Readonly<Record<string, number>>;
 interface Sample {
   readonly totalMs: number;
   readonly cpuMs: number;
+  /** A peer’s work on another host, while this signer waits. */
+  readonly peerMs: number;
   readonly parts: Timed;
   readonly primitives: Timed;
 }
 
 /** The vault, and beside it the pieces it is made of, which see the same requests and so know the same keys. */
 interface Rig {
-  readonly handle: (line: string) => string;
+  readonly vault: Vault;
+  /** The peer whose countersignature is enough. */
+  readonly peer: Vault;
   readonly wallet: ReturnType<typeof openWallet>;
   readonly keys: ReturnType<typeof openKeys>;
   readonly journal: ReturnType<typeof openJournal>;
@@ -114,8 +127,9 @@ interface Rig {
   readonly close: () => void;
 }
 
-function openRig({ manifest, vaults: [vault], folders: [folder], clock }: Quorum): Rig {
-  assert.ok(vault !== undefined && folder !== undefined);
+function openRig({ manifest, vaults: [vault, peer], folders: [folder], clock }: Quorum): Rig {
+  assert.ok(vault !== undefined && peer !== undefined && folder !== undefined);
+  for (const one of [vault, peer]) assert.ok(callThrough(one, 'sign', evmRequest()).ok);
   const sealed = parseSealedKey(JSON.parse(readFileSync(join(folder, 'key.json'), 'utf8')));
   assert.ok(sealed.ok);
   const key = unsealKey(sealed.value, PASSPHRASE);
@@ -125,7 +139,8 @@ function openRig({ manifest, vaults: [vault], folders: [folder], clock }: Quorum
   const journal = openJournal({ folder: beside, signer: key.identity.signer, nowMs, apply: () => undefined });
   const file = openSync(join(beside, 'flush'), 'as');
   return {
-    handle: (line) => vault.handle(line),
+    vault,
+    peer,
     wallet: openWallet(manifestAccounts(manifest), manifest.threshold),
     keys: openKeys(key.account),
     journal,
@@ -155,10 +170,20 @@ function payRequest({ manifest }: Quorum, firstIndex: number): SignRequest {
 function measureRequest(rig: Rig, body: SignRequest, derived: number): Sample {
   const line = JSON.stringify({ id: 1, call: 'sign', body });
   const before = process.threadCpuUsage();
-  const [totalMs, answer] = timed(() => rig.handle(line));
-  const { user, system } = process.threadCpuUsage(before);
-  if (!answer.includes('"ok":true')) assert.fail(answer);
+  const [askMs, { awaiting }] = timed(() => awaitingIn(rig.vault.handle(line)));
+  const asked = process.threadCpuUsage(before);
   const entry = rig.lastEntry();
+  const [peerMs, given] = timed(() => askPeer(rig.vault, rig.peer, awaiting));
+  const release = {
+    id: awaiting.id,
+    countersignatures: [{ signer: given['signer'], signature: given['countersignature'] }],
+  };
+  const releaseLine = JSON.stringify({ id: 2, call: 'release', body: release });
+  const between = process.threadCpuUsage();
+  const [releaseMs, answer] = timed(() => rig.vault.handle(releaseLine));
+  const released = process.threadCpuUsage(between);
+  if (!answer.includes('"ok":true')) assert.fail(answer);
+  const totalMs = askMs + releaseMs;
 
   const [read, request] = timed(() => readRequest(line));
   const [decode, transaction] = timed(() => {
@@ -176,16 +201,18 @@ function measureRequest(rig: Rig, body: SignRequest, derived: number): Sample {
       signatures.map((signature, i) => ({ signature, publicKey: keys[i]?.publicKey ?? signature })),
     ),
   );
-  const named = { read, decode, derive, journal, sign, verify, write };
+  const [share] = timed(() => shareAll(digests[0] ?? new Uint8Array(32), keys[0]));
+  const named = { read, decode, derive, journal, share, sign, verify, write };
   const checks = totalMs - sum(named);
 
   const [multiply] = timed(() => multiplyAll(digests, derived));
   const [flush] = timed(() => rig.flush(entry));
   return {
     totalMs,
-    cpuMs: (user + system) / 1000,
+    cpuMs: (asked.user + asked.system + released.user + released.system) / 1000,
+    peerMs,
     parts: { ...named, checks },
-    primitives: { multiply, sign, verify, flush },
+    primitives: { multiply, sign, verify, share, flush },
   };
 }
 
@@ -215,6 +242,19 @@ function verifyAll(
   }
 }
 
+/** An ask signed, and a countersignature verified by its address. */
+function shareAll(digest: Uint8Array, key: OwnKey | undefined): void {
+  assert.ok(key !== undefined);
+  const signature = fromHex(signForPeers(digest, key.privateKey));
+  assert.ok(recoveredAddress(signature, digest) !== undefined);
+}
+
+function awaitingIn(answer: string): Pick<Awaiting, 'awaiting'> {
+  const frame = JSON.parse(answer) as { readonly answer: object };
+  if (!('awaiting' in frame.answer)) assert.fail(answer);
+  return frame.answer as Pick<Awaiting, 'awaiting'>;
+}
+
 /** What deriving a public key takes at least: the generator times a number. */
 function multiplyAll(digests: readonly Uint8Array[], count: number): void {
   const { Point } = secp256k1;
@@ -240,6 +280,10 @@ function tableOf(keys: SignTable['keys'], samples: readonly Sample[]): SignTable
     'total, processor time',
     samples.map(({ cpuMs }) => cpuMs),
   );
+  const peer = figure(
+    'a peer’s countersignature, beside',
+    samples.map(({ peerMs }) => peerMs),
+  );
   const primitivesSum = figure(
     'sum of primitives',
     samples.map(({ primitives }) => sum(primitives)),
@@ -249,6 +293,7 @@ function tableOf(keys: SignTable['keys'], samples: readonly Sample[]): SignTable
     requests: samples.length,
     total,
     totalCpu,
+    peer,
     parts: columns(({ parts }) => parts),
     primitives: columns(({ primitives }) => primitives),
     primitivesSum,
@@ -268,8 +313,12 @@ function measureOthers(quorum: Quorum, runs: number): SignFigure[] {
   const many = Array.from({ length: 150 }, () => evmRequest().orders).flat();
   const ok = (answer: { readonly ok: boolean }): void => assert.ok(answer.ok, JSON.stringify(answer));
   return [
-    repeat('EVM, 1 order', runs, () => ok(call(vault, 'sign', evmRequest()))),
-    figure('EVM, 150 orders', [timed(() => ok(call(vault, 'sign', evmRequest({ orders: many }))))[0]]),
+    repeat('EVM, 1 order, both peers’ work included', runs, () =>
+      ok(callThrough(vault, 'sign', evmRequest())),
+    ),
+    figure('EVM, 150 orders, both peers’ work included', [
+      timed(() => ok(callThrough(vault, 'sign', evmRequest({ orders: many }))))[0],
+    ]),
     repeat('unseal (scrypt, N = 2^17)', 3, () => ok(call(vault, 'unseal', { passphrase: PASSPHRASE }))),
     repeat('start: verify and replay the journal', 3, () => quorum.reopen(0).close()),
   ];
@@ -292,13 +341,14 @@ function figure(what: string, times: readonly number[]): SignFigure {
 
 function lines({ tables, others }: SignBench): string[] {
   const row = ({ what, medianMs, p99Ms, worstMs }: SignFigure, indent = ''): string =>
-    `${(indent + what).padEnd(38)} median ${medianMs.toFixed(2).padStart(7)} ms   ` +
+    `${(indent + what).padEnd(44)} median ${medianMs.toFixed(2).padStart(7)} ms   ` +
     `p99 ${p99Ms.toFixed(2).padStart(7)}   worst ${worstMs.toFixed(2).padStart(7)}`;
   return [
     ...tables.flatMap((table) => [
       `Bitcoin, ${INPUTS} inputs, ${ORDERS} orders, keys ${table.keys}, ${table.requests} requests`,
       row(table.total, '  '),
       row(table.totalCpu, '  '),
+      row(table.peer, '  '),
       ...table.parts.map((part) => row(part, '    ')),
       row(table.primitivesSum, '  '),
       ...table.primitives.map((primitive) => row(primitive, '    ')),

@@ -258,5 +258,6 @@ export function walletManifest(
       ],
       deadlineMaxSeconds: 7200,
     })),
+    journalCopies: 2,
   };
 }

@@ -51,8 +51,16 @@ export async function startSigners(options: {
   readonly sentinels?: readonly Identity[];
   readonly ports?: readonly number[] | undefined;
 }): Promise<LocalSigners> {
+  const gates = await Promise.all(
+    SIGNER_IDS.map(async (id, i): Promise<LocalGate> => {
+      const home = options.folder.at('signers', id);
+      await mkdir(join(home, 'data'), { recursive: true, mode: 0o700 });
+      const port = options.ports?.[i] ?? (await freePort());
+      return { id, home, port, identity: await identityIn(home, `signer-${id}`) };
+    }),
+  );
   const all = await Promise.all(
-    SIGNER_IDS.map((id, i) => startSigner({ ...options, id, port: options.ports?.[i] })),
+    gates.map((own) => startSigner({ ...options, own, peers: gates.filter((gate) => gate !== own) })),
   );
   const watch = setInterval(() => {
     for (const signer of all) void signer.unseal().catch(() => {});
@@ -75,48 +83,67 @@ export async function startSigners(options: {
   };
 }
 
-async function startSigner(options: {
-  readonly folder: WorldFolder;
-  /** Core's end of the mutual TLS. */
-  readonly client: Identity;
-  /** The operators', in whose place we make keys, pin and unseal. */
-  readonly operators: readonly Identity[];
-  /** Those who read the journals and may freeze. */
-  readonly sentinels?: readonly Identity[];
+/** Where a signer listens, and by which certificate others know it. */
+interface LocalGate {
   readonly id: string;
-  readonly port: number | undefined;
-}): Promise<LocalSigner> {
-  const { folder, client, operators, sentinels = [], id } = options;
-  const home = folder.at('signers', id);
-  const dataFolder = join(home, 'data');
-  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
-  const server = await identityIn(home, `signer-${id}`);
-  const port = options.port ?? (await freePort());
+  readonly home: string;
+  readonly port: number;
+  readonly identity: Identity;
+}
+
+interface GateParties {
+  readonly own: LocalGate;
+  readonly peers: readonly LocalGate[];
+  readonly client: Identity;
+  readonly operators: readonly Identity[];
+  readonly sentinels?: readonly Identity[];
+}
+
+/** Writes the configuration of a gate; gives the file. */
+async function writeGateConfig({
+  own,
+  peers,
+  client,
+  operators,
+  sentinels = [],
+}: GateParties): Promise<string> {
+  const { home, identity } = own;
   const configFile = join(home, 'gate.json');
   const clientCa = join(home, 'clients.pem');
-  const certificates = [client, ...operators, ...sentinels].map(({ certificateFile }) =>
-    readFileSync(certificateFile, 'utf8'),
-  );
+  const parties = [client, ...operators, ...sentinels, ...peers.map((peer) => peer.identity)];
+  const certificates = parties.map(({ certificateFile }) => readFileSync(certificateFile, 'utf8'));
   await writeFile(clientCa, certificates.join('\n'));
   const near = (path: string): string => relative(home, path);
-  await writeFile(
-    configFile,
-    JSON.stringify({
-      signer: id,
-      listen: { host: '127.0.0.1', port },
-      tls: {
-        key: near(server.keyFile),
-        cert: near(server.certificateFile),
-        clientCa: near(clientCa),
-      },
-      clients: [
-        { fingerprint: client.fingerprint, role: 'core' },
-        ...operators.map(({ fingerprint }) => ({ fingerprint, role: 'operator' })),
-        ...sentinels.map(({ fingerprint }) => ({ fingerprint, role: 'sentinel' })),
-      ],
-      data: near(dataFolder),
-    }),
-  );
+  const clientOf =
+    (role: string) =>
+    ({ fingerprint }: Identity): object => ({ fingerprint, role });
+  const config = {
+    signer: own.id,
+    listen: { host: '127.0.0.1', port: own.port },
+    tls: { key: near(identity.keyFile), cert: near(identity.certificateFile), clientCa: near(clientCa) },
+    clients: [
+      clientOf('core')(client),
+      ...operators.map(clientOf('operator')),
+      ...sentinels.map(clientOf('sentinel')),
+      ...peers.map((peer) => clientOf('peer')(peer.identity)),
+    ],
+    peers: peers.map((peer) => ({
+      signer: peer.id,
+      url: urlOf(peer),
+      certificate: near(peer.identity.certificateFile),
+    })),
+    data: 'data',
+  };
+  await writeFile(configFile, JSON.stringify(config));
+  return configFile;
+}
+
+const urlOf = ({ port }: LocalGate): string => `https://127.0.0.1:${port}`;
+
+async function startSigner(options: GateParties & { readonly folder: WorldFolder }): Promise<LocalSigner> {
+  const { folder, operators, own } = options;
+  const { id, home, port, identity: server } = own;
+  const configFile = await writeGateConfig(options);
   const gate = supervise({
     name: `signer-${id}`,
     main: 'signer/gate/main.ts',
@@ -124,7 +151,7 @@ async function startSigner(options: {
     env: {},
     logFile: folder.at('log', `signer-${id}.log`),
   });
-  const url = `https://127.0.0.1:${port}`;
+  const url = urlOf(own);
   const [operator] = operators;
   if (!operator) throw new Error('a signer has an operator');
   const ask = asker(url, server, operator);
@@ -137,7 +164,7 @@ async function startSigner(options: {
     port,
     certificateFile: server.certificateFile,
     process: gate,
-    dataFolder,
+    dataFolder: join(home, 'data'),
     ask,
     xpub: String(identity['xpub']),
     evmAddress: String(identity['evmAddress']),

@@ -44,13 +44,15 @@ export interface GatherOptions {
   };
 }
 
-/** What a signer gives up by itself: once it is unsealed, thawed, told that all is well, has room in its windows, or is there again. */
+/** What a signer gives up by itself: once it is unsealed, thawed, told that all is well, has room, or has its peers. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
   'SEALED',
   'NO_MANIFEST',
   'NO_KEY',
   'NO_POLICY',
   'CLOCK_BACKWARDS',
+  'UNCONFIRMED',
+  'NOT_COUNTERSIGNED',
   'FROZEN',
   'ATTESTATION_MISSING',
   'ATTESTATION_STALE',

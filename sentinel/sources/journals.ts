@@ -40,6 +40,8 @@ interface One {
   silent: boolean;
   forked: boolean;
   readonly held: Set<string>;
+  /** What was held last. */
+  last: string;
 }
 
 /** `shown` is what ends() gave before the restart. */
@@ -56,11 +58,15 @@ export function openJournals(
     silent: true,
     forked: false,
     held: new Set(),
+    last: '',
   }));
   const take = (one: One, { entry, body }: ChainEntry): void => {
+    // Its peers refused what it wrote last, and it signed nothing for it.
+    if (entry.kind === 'void') one.held.delete(one.last);
     if (!['bitcoin-pay', 'bitcoin-child', 'evm-pay'].includes(entry.kind)) return;
     const { place, ...journalled } = readEntry(body);
-    one.held.add(`${place} ${journalled.id}`);
+    one.last = `${place} ${journalled.id}`;
+    one.held.add(one.last);
     for (const order of journalled.orders) {
       const key = `${place} ${order}`;
       const known = byOrder.get(key) ?? new Map<string, Journalled>();

@@ -18,19 +18,31 @@ export interface GateConfig {
   readonly tls: { readonly key: Buffer; readonly cert: Buffer; readonly clientCa: Buffer };
   /** Who may ask, and for what. */
   readonly clients: readonly GateClient[];
+  /** The other signers' gates, which countersign this one's journal. */
+  readonly peers: readonly GatePeer[];
   /** Folder of journal and sealed key; absolute. */
   readonly data: string;
   readonly vaultTimeoutMs: number;
 }
 
-/** `core` proposes payments and passes on what people signed; `operator` keeps the signer; `sentinel` watches it. */
-export const roles = ['core', 'operator', 'sentinel'] as const;
+/**
+ * `core` proposes payments and passes on what people signed; `operator` keeps the signer; `sentinel` watches it;
+ * `peer` is another signer, known by the certificate of its own gate.
+ */
+export const roles = ['core', 'operator', 'sentinel', 'peer'] as const;
 export type Role = (typeof roles)[number];
 
 export interface GateClient {
   /** SHA-256 of the DER of the client's certificate, lower-case hex. */
   readonly fingerprint: string;
   readonly role: Role;
+}
+
+export interface GatePeer {
+  readonly signer: string;
+  readonly url: string;
+  /** PEM: the only one that is trusted there. */
+  readonly certificate: Buffer;
 }
 
 export class ConfigError extends Error {
@@ -42,6 +54,7 @@ export class ConfigError extends Error {
 const VAULT_TIMEOUT_MS = 60_000;
 const FILE_NAME: TextRule = { lengthMax: 4096, pattern: /^[^\0]+$/ };
 const HOST: TextRule = { lengthMax: 255, pattern: /^[0-9a-zA-Z.:-]+$/ };
+const URL_TEXT: TextRule = { lengthMax: 300, pattern: /^https:\/\/[0-9a-zA-Z.:[\]-]+$/ };
 const FINGERPRINT: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
 
 /** Reads the file and the files it names, relative to its own folder. Throws ConfigError. */
@@ -61,12 +74,20 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
     value,
     'config',
     ['signer', 'listen', 'tls', 'clients', 'data'],
-    ['vaultTimeoutMs'],
+    ['vaultTimeoutMs', 'peers'],
   );
   const listen = readObject(config['listen'], 'config.listen', ['host', 'port']);
   const tls = readObject(config['tls'], 'config.tls', ['key', 'cert', 'clientCa']);
   const file = (name: 'key' | 'cert' | 'clientCa'): Buffer =>
     readFileSync(near(readText(tls[name], `config.tls.${name}`, FILE_NAME)));
+  const readPeer = (peer: unknown, path: string): GatePeer => {
+    const { signer, url, certificate } = readObject(peer, path, ['signer', 'url', 'certificate']);
+    return {
+      signer: readText(signer, `${path}.signer`, SIGNER_ID),
+      url: readText(url, `${path}.url`, URL_TEXT),
+      certificate: readFileSync(near(readText(certificate, `${path}.certificate`, FILE_NAME))),
+    };
+  };
   const timeoutMs = readNumber(
     config['vaultTimeoutMs'] ?? VAULT_TIMEOUT_MS,
     'config.vaultTimeoutMs',
@@ -81,6 +102,7 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
     },
     tls: { key: file('key'), cert: file('cert'), clientCa: file('clientCa') },
     clients: readList(config['clients'], 'config.clients', { min: 1, max: 100 }, readClient),
+    peers: readList(config['peers'] ?? [], 'config.peers', { min: 0, max: 64 }, readPeer),
     data: near(readText(config['data'], 'config.data', FILE_NAME)),
     vaultTimeoutMs: timeoutMs,
   };

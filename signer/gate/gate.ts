@@ -8,7 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { REQUEST_BYTES_MAX, type Call } from '../protocol/messages.ts';
 import { roles, type GateClient, type GateConfig, type Role } from './config.ts';
-import { GateError, startVaultProcess, type VaultProcess } from './vault-process.ts';
+import { openPeers, type PeerExchange } from './peers.ts';
+import { GateError, startVaultProcess } from './vault-process.ts';
 
 export interface Gate {
   readonly host: string;
@@ -24,7 +25,7 @@ interface Route {
   readonly roles: readonly Role[];
 }
 
-const EVERYBODY: readonly Role[] = roles;
+const EVERYBODY: readonly Role[] = roles.filter((role) => role !== 'peer');
 const OPERATORS: readonly Role[] = ['operator'];
 const WATCHERS: readonly Role[] = ['operator', 'sentinel'];
 const PASSERS_ON: readonly Role[] = ['core', 'operator'];
@@ -44,6 +45,7 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/policy': { method: 'POST', call: 'policy', roles: PASSERS_ON },
   '/v1/attestation': { method: 'POST', call: 'attestation', roles: ['sentinel'] },
   '/v1/sign': { method: 'POST', call: 'sign', roles: ['core'] },
+  '/v1/countersign': { method: 'POST', call: 'countersign', roles: ['peer'] },
 };
 
 const CONNECTIONS_MAX = 64;
@@ -59,7 +61,8 @@ export async function startGate(config: GateConfig, onDeath: (why: string) => vo
     timeoutMs: config.vaultTimeoutMs,
     onDeath,
   });
-  const server = makeServer(config, vault);
+  const peers = openPeers(vault, config.peers, config.tls);
+  const server = makeServer(config, peers);
   try {
     await listen(server, config);
   } catch (error) {
@@ -75,13 +78,14 @@ export async function startGate(config: GateConfig, onDeath: (why: string) => vo
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       await vault.stop();
+      peers.close();
       server.closeAllConnections();
       await closed;
     },
   };
 }
 
-function makeServer({ tls, clients, signer }: GateConfig, vault: VaultProcess): Server {
+function makeServer({ tls, clients, signer }: GateConfig, peers: PeerExchange): Server {
   const server = createServer(
     {
       key: tls.key,
@@ -95,7 +99,7 @@ function makeServer({ tls, clients, signer }: GateConfig, vault: VaultProcess): 
       maxHeaderSize: 8192,
     },
     (request, response) => {
-      answer(request, response, { clients, signer, vault }).catch(() => response.destroy());
+      answer(request, response, { clients, signer, peers }).catch(() => response.destroy());
     },
   );
   server.maxConnections = CONNECTIONS_MAX;
@@ -107,7 +111,7 @@ function makeServer({ tls, clients, signer }: GateConfig, vault: VaultProcess): 
 interface Context {
   readonly clients: readonly GateClient[];
   readonly signer: string;
-  readonly vault: VaultProcess;
+  readonly peers: PeerExchange;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
@@ -134,7 +138,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     body = parsed.value;
   }
   try {
-    send(response, 200, await context.vault.ask(route.call, body));
+    send(response, 200, await context.peers.ask(route.call, body));
   } catch (error) {
     fail(response, 503, error instanceof GateError ? error.code : 'VAULT_GONE');
   }

@@ -12,13 +12,17 @@ import {
   type Parsed,
   type Sha256,
 } from './canonical.ts';
-import { SIGNER_ID, readDecimal, readHex, readObject, readText, type TextRule } from './json.ts';
+import { SIGNER_ID, parseJson, readDecimal, readHex, readObject, readText, type TextRule } from './json.ts';
 
 export const JOURNAL_DOMAIN = 'portcullis/journal/1';
 const KIND: TextRule = { lengthMax: 32, pattern: /^[a-z]+(-[a-z]+)*$/ };
 
 /** No body is longer: it bounds the memory that one line needs at start. */
 export const JOURNAL_BODY_LENGTH_MAX = 1 << 20;
+/** A body of 1 MiB whose every letter is escaped. */
+export const JOURNAL_LINE: TextRule = { lengthMax: 8 << 20, pattern: /^\{/ };
+/** Entries of a journal in one answer. */
+export const JOURNAL_PAGE_MAX = 1000;
 
 export interface JournalEntry {
   readonly signer: string;
@@ -125,12 +129,4 @@ function readCountersignature(value: unknown): JournalLine {
       pattern: /^[0-9a-f]+$/,
     }),
   };
-}
-
-function parseJson(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    throw new MalformedError('no JSON');
-  }
 }

@@ -1,6 +1,15 @@
 /** Strict readers of parsed JSON: no unknown field, every length bounded, integers as decimal strings. */
 import { MalformedError, fromHex } from './canonical.ts';
 
+/** The value of a JSON text. Throws MalformedError. */
+export function parseJson(source: string): unknown {
+  try {
+    return JSON.parse(source);
+  } catch {
+    throw new MalformedError('no JSON');
+  }
+}
+
 /** An object with exactly these fields; `optional` ones may be missing. */
 export function readObject(
   value: unknown,

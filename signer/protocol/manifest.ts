@@ -113,6 +113,8 @@ const shape = {
   sentinels: list(sentinelField, { max: 8 }),
   bitcoin: list(bitcoinField, { max: NETWORKS_MAX }),
   evm: list(evmField, { max: NETWORKS_MAX }),
+  /** Signers that hold a journal entry before the signature that it allows may leave: a majority, the signer included. */
+  journalCopies: u8Field(SIGNERS_MAX),
 };
 
 export type Manifest = RecordOf<typeof shape>;
@@ -131,9 +133,12 @@ export const operatorRpId = ({ operatorOrigin }: Manifest): string => new URL(op
 
 /** Ids, keys, networks and assets may not repeat, and every quorum can be met. */
 function checkManifest(manifest: Manifest): void {
-  const { threshold, signers, operators, operatorQuorum, sentinels, bitcoin, evm } = manifest;
+  const { threshold, signers, operators, operatorQuorum, sentinels, bitcoin, evm, journalCopies } = manifest;
   if (threshold < 1 || threshold > signers.length)
     throw new MalformedError('manifest.threshold: from 1 to the signers');
+  // Any two sets of holders then have a signer in common.
+  if (2 * journalCopies <= signers.length || journalCopies > signers.length)
+    throw new MalformedError('manifest.journalCopies: more than half of the signers');
   if (operatorQuorum < 1 || operatorQuorum > operators.length)
     throw new MalformedError('manifest.operatorQuorum: from 1 to the operators');
   distinct(

@@ -135,6 +135,7 @@ test('answers: signed, refused, identity, status; and none that says too much or
     sealed: false,
     journal: head,
     ready: true,
+    confirmed: false,
     freezes: [freeze],
   };
   assert.ok(!parseStatusAnswer({ ...status, freezes: [{ ...freeze, scope: 'all' }] }).ok);

@@ -14,6 +14,7 @@ import {
   type TextRule,
 } from './json.ts';
 import { FREEZES_MAX, SCOPE } from './freeze.ts';
+import { JOURNAL_LINE, JOURNAL_PAGE_MAX } from './journal-entry.ts';
 import { EPOCH_MAX, EVM_ADDRESS, XPUB } from './manifest.ts';
 import { readOrder, type Order, type OrderJson } from './order.ts';
 import { refusalCodes, type RefusalCode } from './refusals.ts';
@@ -33,10 +34,6 @@ export const BITCOIN_INPUTS_MAX = 200;
 export const BITCOIN_OUTPUTS_MAX = BITCOIN_ORDERS_MAX + 20;
 export const PASSPHRASE_LENGTH_MIN = 12;
 const PASSPHRASE_LENGTH_MAX = 1024;
-/** Entries of a journal in one answer. */
-export const JOURNAL_PAGE_MAX = 1000;
-/** A body of 1 MiB whose every letter is escaped. */
-const LINE: TextRule = { lengthMax: 8 << 20, pattern: /^\{/ };
 /** 100 throws of a fair die are 258 bits, as much as a key has. */
 const DICE: TextRule = { lengthMax: 1000, pattern: /^[1-6]{100,}$/ };
 const DETAIL: TextRule = { lengthMax: 400, pattern: /^/ };
@@ -157,6 +154,8 @@ export interface Status {
   readonly journal: JournalHead;
   /** Unsealed and pinned: requests to sign are decided. */
   readonly ready: boolean;
+  /** Since it started, enough peers have shown that they hold no later journal of it; it signs nothing before. */
+  readonly confirmed: boolean;
   readonly freezes: readonly StandingFreeze[];
 }
 
@@ -201,6 +200,9 @@ export const calls = [
   'policy',
   'attestation',
   'sign',
+  'confirm',
+  'countersign',
+  'release',
 ] as const;
 export type Call = (typeof calls)[number];
 
@@ -247,7 +249,7 @@ export function parseJournalAnswer(value: unknown): Parsed<JournalAnswer> {
       signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
       journal: readHead(answer['journal']),
       lines: readList(answer['lines'], 'answer.lines', { min: 0, max: JOURNAL_PAGE_MAX }, (line, path) =>
-        readText(line, path, LINE),
+        readText(line, path, JOURNAL_LINE),
       ),
     };
   });
@@ -301,7 +303,15 @@ export function parseIdentityAnswer(value: unknown): Parsed<IdentityAnswer> {
 export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
   return parsing(() => {
     if (isRefusal(value)) return readRefused(value);
-    const answer = readObject(value, 'answer', ['ok', 'signer', 'sealed', 'journal', 'ready', 'freezes']);
+    const answer = readObject(value, 'answer', [
+      'ok',
+      'signer',
+      'sealed',
+      'journal',
+      'ready',
+      'confirmed',
+      'freezes',
+    ]);
     affirmed(answer['ok']);
     return {
       ok: true,
@@ -309,6 +319,7 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
       sealed: readBoolean(answer['sealed'], 'answer.sealed'),
       journal: readHead(answer['journal']),
       ready: readBoolean(answer['ready'], 'answer.ready'),
+      confirmed: readBoolean(answer['confirmed'], 'answer.confirmed'),
       freezes: readList(answer['freezes'], 'answer.freezes', { min: 0, max: FREEZES_MAX }, readStanding),
     };
   });

@@ -26,6 +26,7 @@ export const refusals = Object.freeze({
   FROZEN: 'a freeze stands over this payment',
   ATTESTATION_MISSING: 'the policy demands an attestation of this network, and no sentinel has brought one',
   ATTESTATION_STALE: 'the last attestation of this network is too old',
+  UNCONFIRMED: 'too few peers have shown yet that they hold no later journal of this signer',
   CLOCK_BACKWARDS: 'the clock stands before the last journal entry',
   // Binding
   WRONG_EPOCH: 'the epoch is not the pinned one',
@@ -43,6 +44,12 @@ export const refusals = Object.freeze({
   NOT_A_REPLACEMENT:
     'an earlier transaction for the order, or child of the parent, could confirm beside this one',
   PARENT_UNKNOWN: 'a child spends a transaction that this signer has not signed for orders',
+  // Peers
+  NOT_COUNTERSIGNED: 'too few peers hold and accept the entry',
+  NOTHING_AWAITED: 'nothing awaits this release',
+  NOT_A_PEER: 'the manifest names no such signer beside this one',
+  PEER_ROLLED_BACK: 'the peer shows a shorter journal than the one that is held of it',
+  PEER_FORKED: 'the peer shows another journal than the one that is held of it',
   // Limits
   NO_POLICY: 'no policy has been taken',
   POLICY_STALE: 'the policy does not follow the last one',

@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import type { OrderJson } from '../protocol/order.ts';
 import { isTighter, policyDocument, type Policy } from '../protocol/policy.ts';
-import { checkOrderLimits, emptySpending, rememberSpent, spentOf } from '../vault/limits.ts';
+import { checkOrderLimits, emptySpending, rememberSpent } from '../vault/limits.ts';
 import type { Vault } from '../vault/vault.ts';
 import { signedBy } from './people.ts';
 import {
@@ -258,8 +258,8 @@ test('whatever was paid before: what a tighter policy allows, the looser one all
         if (!isTighter(tight!, loose!)) return;
         const spending = emptySpending();
         for (const { atMs, amounts: paid } of before.toSorted((x, y) => x.atMs - y.atMs))
-          rememberSpent(spending, spentOf(ETH, paid, 0n), atMs);
-        const payment = { asset: ETH, amounts, nowMs: 6000 };
+          rememberSpent(spending, { asset: ETH, ...sumOf(paid), fee: 0n }, atMs);
+        const payment = { asset: ETH, amounts, ...sumOf(amounts), nowMs: 6000 };
         if (checkOrderLimits(tight!, spending, payment) === undefined)
           assert.equal(checkOrderLimits(loose!, spending, payment), undefined);
       },
@@ -285,8 +285,9 @@ test('windows: what is let through never exceeds any span of any window', () => 
       const spending = emptySpending();
       const paid: { atMs: number; amounts: readonly bigint[] }[] = [];
       for (const { atMs, amounts } of asks.toSorted((x, y) => x.atMs - y.atMs)) {
-        if (checkOrderLimits(policy, spending, { asset: ETH, amounts, nowMs: atMs }) !== undefined) continue;
-        rememberSpent(spending, spentOf(ETH, amounts, 0n), atMs);
+        const asked = { asset: ETH, amounts, ...sumOf(amounts), nowMs: atMs };
+        if (checkOrderLimits(policy, spending, asked) !== undefined) continue;
+        rememberSpent(spending, { asset: ETH, ...sumOf(amounts), fee: 0n }, atMs);
         paid.push({ atMs, amounts });
       }
       for (const { seconds, valueMax, countMax } of limits.windows) {
@@ -303,3 +304,7 @@ test('windows: what is let through never exceeds any span of any window', () => 
     { numRuns: 3000 },
   );
 });
+
+function sumOf(amounts: readonly bigint[]): { value: bigint; count: number } {
+  return { value: amounts.reduce((sum, amount) => sum + amount, 0n), count: amounts.length };
+}

@@ -21,6 +21,7 @@ import type {
   Signed,
 } from '../protocol/messages.ts';
 import type { Json } from '../protocol/document.ts';
+import type { Awaiting } from '../protocol/peers.ts';
 import type { OrderJson } from '../protocol/order.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { ORIGIN, person, signedBy, type Person } from './people.ts';
@@ -48,6 +49,8 @@ export interface Quorum {
   readonly clock: { nowMs: number };
   /** Opens the vault of a folder anew, as after a restart: sealed. */
   readonly reopen: (i: number) => Vault;
+  /** The same signer on another folder. */
+  readonly openAt: (i: number, folder: string) => Vault;
   readonly close: () => void;
 }
 
@@ -60,8 +63,8 @@ export function makeQuorum(
   const clock = { nowMs: NOW_MS };
   const names = Array.from({ length: signers }, (_, i) => `signer-${'abcdefgh'.charAt(i)}`);
   const folders = names.map((name) => mkdtempSync(join(root, name)));
-  const open = (i: number): Vault => {
-    const [signer, folder] = [names[i], folders[i]];
+  const open = (i: number, folder = folders[i]): Vault => {
+    const signer = names[i];
     assert.ok(signer !== undefined && folder !== undefined);
     return openVault({
       signer,
@@ -71,6 +74,12 @@ export function makeQuorum(
     });
   };
   const vaults = names.map((_, i) => open(i));
+  const reopen = (i: number): Vault => {
+    const opened = open(i);
+    quorums.set(opened, vaults);
+    return opened;
+  };
+  for (const vault of vaults) quorums.set(vault, vaults);
   const identities = vaults.map((vault) => {
     const identity = call(vault, 'make-key', { passphrase: PASSPHRASE, epoch: 1, chain: 'test' });
     assert.ok(identity.ok);
@@ -87,7 +96,7 @@ export function makeQuorum(
     for (const vault of vaults) vault.close();
     rmSync(root, { recursive: true });
   };
-  return { manifest, operators, sentinel, vaults, folders, clock, reopen: open, close };
+  return { manifest, operators, sentinel, vaults, folders, clock, reopen, openAt: open, close };
 }
 
 /** Three people, two of whom loosen; one with a passkey that counts. */
@@ -168,6 +177,7 @@ export function manifestOf(
     sentinels: [{ id: sentinel.id, key: sentinel.entry.commandKey }],
     bitcoin: [coin(REGTEST, 'regtest'), coin(TESTNET, 'test')],
     evm: [evm(EVM), evm(EVM2)],
+    journalCopies: Math.floor(identities.length / 2) + 1,
   };
 }
 
@@ -181,15 +191,63 @@ export function call(vault: Vault, name: Call, body: unknown): { ok: boolean } &
   return answer;
 }
 
+/** The vaults whose journals a vault shares, itself among them. */
+const quorums = new WeakMap<Vault, readonly Vault[]>();
+
+type Called = { ok: boolean } & Record<string, unknown>;
+
+/** A call as the gate makes it: whatever peers have to hold first is brought to them, by a gate without a network. */
+export function callThrough(vault: Vault, name: Call, body: unknown, peers = peersOf(vault)): Called {
+  let answer = call(vault, name, body);
+  if (answer['code'] === 'UNCONFIRMED' && confirmed(vault, peers)) answer = call(vault, name, body);
+  return commit(vault, answer, peers);
+}
+
+const peersOf = (vault: Vault): readonly Vault[] =>
+  (quorums.get(vault) ?? []).filter((other) => other !== vault && nameOf(other) !== nameOf(vault));
+
+const confirmed = (vault: Vault, peers = peersOf(vault)): boolean =>
+  commit(vault, call(vault, 'confirm', {}), peers).ok;
+
+const nameOf = (vault: Vault): unknown => call(vault, 'status', {})['signer'];
+
+function commit(vault: Vault, first: Called, peers: readonly Vault[]): Called {
+  let answer = first;
+  while ('awaiting' in answer) {
+    const awaiting = answer['awaiting'] as Awaiting['awaiting'];
+    const countersignatures = peers.flatMap((peer) => {
+      const given = askPeer(vault, peer, awaiting);
+      return typeof given['countersignature'] === 'string'
+        ? [{ signer: String(given['signer']), signature: given['countersignature'] }]
+        : [];
+    });
+    answer = call(vault, 'release', { id: awaiting.id, countersignatures });
+  }
+  return answer;
+}
+
+/** What a peer says to an ask, once it has the entries that it lacks. */
+export function askPeer(vault: Vault, peer: Vault, { ask, signature, line }: Awaiting['awaiting']): Called {
+  let lines: unknown = [];
+  for (let holds: string | undefined; ;) {
+    const answer = call(peer, 'countersign', { ask, signature, line, lines });
+    if (answer['code'] === 'UNCONFIRMED' && confirmed(peer)) continue;
+    if (typeof answer['holds'] !== 'string' || answer['holds'] === holds) return answer;
+    holds = answer['holds'];
+    const upTo = Number((ask as { sequence: string }).sequence) - Number(holds);
+    lines = (call(vault, 'journal', { after: holds })['lines'] as string[]).slice(0, upTo);
+  }
+}
+
 export function signed(vault: Vault, request: unknown): Signed {
-  const answer = call(vault, 'sign', request) as unknown as Signed | Refused;
+  const answer = callThrough(vault, 'sign', request) as unknown as Signed | Refused;
   assert.ok(answer.ok, answer.ok ? '' : `${answer.code}: ${answer.detail}`);
   return answer;
 }
 
 /** Asserts that the request is refused with this code, and that nothing was signed or remembered. */
 export function refused(vault: Vault, request: unknown, code: Refused['code']): void {
-  const answer = call(vault, 'sign', request) as unknown as Signed | Refused;
+  const answer = callThrough(vault, 'sign', request) as unknown as Signed | Refused;
   assert.equal(answer.ok ? 'signed' : answer.code, code, answer.ok ? '' : answer.detail);
   assert.ok(!('psbt' in answer) && !('signature' in answer));
 }

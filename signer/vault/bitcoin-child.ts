@@ -11,8 +11,9 @@ import { decodeTransaction, outpoint, previousVirtualSize } from './bitcoin-tran
 import type { BitcoinWallet } from './bitcoin-wallet.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { checkNotFrozen } from './freezes.ts';
-import { checkFeeLimit, spentOf } from './limits.ts';
-import { attemptKey, childEntry, type Memory } from './memory.ts';
+import { checkFeeLimit } from './limits.ts';
+import type { Memory } from './memory.ts';
+import { attemptKey, childEntry } from './payments.ts';
 
 /**
  * Every check of a child; nothing is signed and nothing remembered yet. It carries no order, so it can pay nobody:
@@ -41,7 +42,8 @@ export function decideBitcoinChild(
   if (away !== undefined) return away;
   const parentKey = attemptKey(place, input.txid);
   const parent = memory.attempts.get(parentKey);
-  if (parent === undefined) return refuse('PARENT_UNKNOWN', input.txid);
+  // A peer's word for what a parent costs is not enough.
+  if (parent === undefined || !memory.own.has(parentKey)) return refuse('PARENT_UNKNOWN', input.txid);
   const size = previousVirtualSize(input, threshold);
   const fee = checkFee(transaction, rules, { fee: parent.fee, size });
   if (!fee.ok) return fee;
@@ -49,13 +51,12 @@ export function decideBitcoinChild(
   const before = memory.children.get(parentKey);
   if (before !== undefined && before.spends !== spends)
     return refuse('NOT_A_REPLACEMENT', `${input.txid} has a child that spends ${before.spends}`);
-  if (before?.ids.has(transaction.txid) === true) return accept({ entry: undefined, transaction });
+  if (memory.own.has(attemptKey(place, transaction.txid))) return accept({ entry: undefined, transaction });
   const highest = before?.fee ?? 0n;
   const more = fee.value > highest ? fee.value - highest : 0n;
   const beyond = checkFeeLimit(policy, memory.spending, { network: place, fee: more, nowMs });
   if (beyond !== undefined) return beyond;
-  const spent = spentOf(asset, [], more);
   const details = { epoch };
-  const child = { place, id: transaction.txid, spends, fee: fee.value, spent, details };
+  const child = { place, id: transaction.txid, asset, spends, fee: fee.value, details };
   return accept({ entry: childEntry(child), transaction });
 }

@@ -18,9 +18,10 @@ import {
 import type { BitcoinKeys, BitcoinWallet } from './bitcoin-wallet.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
-import { checkFeeLimit, checkOrderLimits, spentOf } from './limits.ts';
-import { payEntry, type ChildEntry, type Memory, type PayEntry } from './memory.ts';
-import { checkOrders, checkReplacement, feeBeyond, freshAmounts, signedBefore } from './orders.ts';
+import { checkFeeLimit, checkOrderLimits } from './limits.ts';
+import type { Memory } from './memory.ts';
+import { checkOrders, checkReplacement, freshOf, signedBefore } from './orders.ts';
+import { feeBeyond, payEntry, type ChildEntry, type PayEntry } from './payments.ts';
 
 const AMOUNT_MAX = 2_100_000_000_000_000n;
 
@@ -66,17 +67,14 @@ export function decideBitcoinPay(
   const rival = checkReplacement(memory, attempt);
   if (rival !== undefined) return rival;
   if (before.value) return accept({ entry: undefined, transaction });
-  const amounts = freshAmounts(request.orders, memory);
+  const fresh = freshOf(orders.value, memory, nowMs);
   const more = feeBeyond(fee.value, orders.value, memory);
   const beyond =
-    checkOrderLimits(rules.policy, memory.spending, { asset, amounts, nowMs }) ??
+    checkOrderLimits(rules.policy, memory.spending, { asset, ...fresh, nowMs }) ??
     checkFeeLimit(rules.policy, memory.spending, { network: place, fee: more, nowMs });
   if (beyond !== undefined) return beyond;
   const details = { epoch, outputs: transaction.outputs.length };
-  return accept({
-    entry: payEntry({ ...attempt, fee: fee.value, spent: spentOf(asset, amounts, more), details }),
-    transaction,
-  });
+  return accept({ entry: payEntry({ ...attempt, asset, fee: fee.value, details }), transaction });
 }
 
 /** Signs every input with this signer's key (RFC 6979, low s), and checks each signature. Gives base64 PSBT. */

@@ -9,9 +9,10 @@ import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
 import type { Policy } from '../protocol/policy.ts';
 import { checkNotFrozen } from './freezes.ts';
-import { checkOrderLimits, spentOf } from './limits.ts';
-import { payEntry, type Memory, type PayEntry } from './memory.ts';
-import { checkOrders, freshAmounts, signedBefore } from './orders.ts';
+import { checkOrderLimits } from './limits.ts';
+import type { Memory } from './memory.ts';
+import { checkOrders, freshOf, signedBefore } from './orders.ts';
+import { payEntry, type PayEntry } from './payments.ts';
 
 /** An item of the contract keeps 96 bits for the amount. */
 const AMOUNT_MAX = 2n ** 96n - 1n;
@@ -31,6 +32,11 @@ export interface EvmDecision {
   /** What must be journalled before signing; undefined when this very digest was signed before. */
   readonly entry: PayEntry | undefined;
   readonly digest: Uint8Array;
+  /** Network and vault. */
+  readonly place: string;
+  /** The digest, in hex. */
+  readonly id: string;
+  readonly asset: string;
 }
 
 /** Every check of an EVM request; chain id, vault and token are the manifest's, never the request's. */
@@ -59,10 +65,11 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   const attempt = { place, id: toHex(digest), inputs: [], orders: orders.value };
   const before = signedBefore(memory, attempt);
   if (!before.ok) return before;
-  if (before.value) return accept({ entry: undefined, digest });
   const { asset } = token;
-  const amounts = freshAmounts(request.orders, memory);
-  const beyond = checkOrderLimits(rules.policy, memory.spending, { asset, amounts, nowMs });
+  const decision = { digest, place, id: attempt.id, asset };
+  if (before.value) return accept({ entry: undefined, ...decision });
+  const fresh = freshOf(orders.value, memory, nowMs);
+  const beyond = checkOrderLimits(rules.policy, memory.spending, { asset, ...fresh, nowMs });
   if (beyond !== undefined) return beyond;
   const { deadline, generation } = request;
   const details = {
@@ -71,10 +78,7 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
     deadline: deadline.toString(),
     generation: generation.toString(),
   };
-  return accept({
-    entry: payEntry({ ...attempt, fee: 0n, spent: spentOf(asset, amounts, 0n), details }),
-    digest,
-  });
+  return accept({ entry: payEntry({ ...attempt, asset, fee: 0n, details }), ...decision });
 }
 
 /** 0x and r ‖ s ‖ v with v 27 or 28 (RFC 6979, low s); the key is recovered from it and compared. */

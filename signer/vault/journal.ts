@@ -19,11 +19,12 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { U32_MAX, toHex } from '../protocol/canonical.ts';
 import {
   JOURNAL_BODY_LENGTH_MAX,
+  JOURNAL_PAGE_MAX,
   encodeJournalEntry,
   formatJournalLine,
   parseJournalLine,
 } from '../protocol/journal-entry.ts';
-import { JOURNAL_PAGE_MAX, type JournalHead } from '../protocol/messages.ts';
+import type { JournalHead } from '../protocol/messages.ts';
 import { VaultFault } from './fault.ts';
 
 export const JOURNAL_FILE = 'journal.jsonl';
@@ -51,7 +52,7 @@ export interface JournalOptions {
   readonly signer: string;
   readonly nowMs: () => number;
   /** Is given every entry: those of the file in their order, then each that is appended. Throws to refuse one. */
-  readonly apply: (kind: string, body: unknown, atMs: number) => void;
+  readonly apply: (kind: string, body: unknown, place: { sequence: bigint; atMs: number }) => void;
 }
 
 interface Position {
@@ -97,7 +98,7 @@ export function openJournal(options: JournalOptions): Journal {
     at.starts.push(at.size);
     Object.assign(at, { sequence: entry.sequence, hash, atMs: nowMs, size: at.size + line.length });
     head.write(at.sequence, hash);
-    options.apply(kind, body, nowMs);
+    options.apply(kind, body, { sequence: entry.sequence, atMs: nowMs });
   };
   if (torn !== undefined) append('note', torn);
   return {
@@ -150,7 +151,7 @@ function replayLine(
   if (mark.sequence === entry.sequence && mark.hash !== toHex(hash))
     throw broken(`${where}: is not the one we wrote`);
   try {
-    options.apply(entry.kind, JSON.parse(body), Number(entry.at));
+    options.apply(entry.kind, JSON.parse(body), { sequence: entry.sequence, atMs: Number(entry.at) });
   } catch (error) {
     throw new VaultFault('JOURNAL_BROKEN', `${where}: an entry that this release does not know`, error);
   }

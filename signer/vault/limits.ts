@@ -28,13 +28,6 @@ export interface Spent {
   readonly fee: bigint;
 }
 
-export const spentOf = (asset: string, amounts: readonly bigint[], fee: bigint): Spent => ({
-  asset,
-  value: sumOf(amounts),
-  count: amounts.length,
-  fee,
-});
-
 export function rememberSpent(
   { orders, fees }: Spending,
   { asset, value, count, fee }: Spent,
@@ -44,13 +37,27 @@ export function rememberSpent(
   if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: fee, count: 1 });
 }
 
+/** What a request asks for, in base units. */
+export interface Asked {
+  readonly asset: string;
+  /** Of each order that this signer has not signed yet. */
+  readonly amounts: readonly bigint[];
+  /** What no window holds yet, and of how many orders. */
+  readonly value: bigint;
+  readonly count: number;
+  readonly nowMs: number;
+}
+
+/** Takes out again what was remembered for that time. */
+export function forgetSpent({ orders, fees }: Spending, spent: Spent, atMs: number): void {
+  const { asset, value, count, fee } = spent;
+  if (count > 0) add(orders, asset, { atMs, value: -value, count: -count });
+  if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: -fee, count: -1 });
+}
+
 /** Refuses what the policy does not allow: an asset without a rule, an order too large, a window too full. */
-export function checkOrderLimits(
-  policy: Policy,
-  { orders }: Spending,
-  payment: { readonly asset: string; readonly amounts: readonly bigint[]; readonly nowMs: number },
-): Refusal | undefined {
-  const { asset, amounts, nowMs } = payment;
+export function checkOrderLimits(policy: Policy, { orders }: Spending, payment: Asked): Refusal | undefined {
+  const { asset, amounts, value, count, nowMs } = payment;
   const rule = policy.assets.find((candidate) => candidate.asset === asset);
   if (rule === undefined) return refuse('NOT_IN_POLICY', asset);
   const large = amounts.find((amount) => amount > rule.orderMax);
@@ -58,12 +65,11 @@ export function checkOrderLimits(
   const approvals = policy.approvals.filter((candidate) => candidate.asset === asset);
   const weighty = approvals.find(({ from }) => amounts.some((amount) => amount >= from));
   if (weighty !== undefined) return refuse('APPROVALS_MISSING', `from ${weighty.from}: ${weighty.operators}`);
-  const value = sumOf(amounts);
   for (const { seconds, valueMax, countMax } of rule.windows) {
     const spent = within(orders.get(asset), { seconds, nowMs });
     if (spent.value + value > valueMax)
       return refuse('WINDOW_VALUE', `${spent.value} of ${valueMax} in ${seconds} s are spent`);
-    if (spent.count + amounts.length > countMax)
+    if (spent.count + count > countMax)
       return refuse('WINDOW_COUNT', `${spent.count} of ${countMax} orders in ${seconds} s are signed`);
   }
   return undefined;
@@ -83,8 +89,7 @@ export function checkFeeLimit(
     : undefined;
 }
 
-const sumOf = (amounts: readonly bigint[]): bigint => amounts.reduce((sum, amount) => sum + amount, 0n);
-
+/** Totals stay in the order of time: what a peer did a while ago goes in where it belongs. */
 function add(
   all: Map<string, Totals>,
   key: string,
@@ -92,10 +97,14 @@ function add(
 ): void {
   const totals = all.get(key) ?? { atMs: [], value: [], count: [] };
   all.set(key, totals);
-  // A clock that was set back a little must not make an entry fall out of a window early.
-  totals.atMs.push(Math.max(atMs, totals.atMs.at(-1) ?? 0));
-  totals.value.push((totals.value.at(-1) ?? 0n) + value);
-  totals.count.push((totals.count.at(-1) ?? 0) + count);
+  const place = firstAfter(totals.atMs, atMs);
+  totals.atMs.splice(place, 0, atMs);
+  totals.value.splice(place, 0, totals.value[place - 1] ?? 0n);
+  totals.count.splice(place, 0, totals.count[place - 1] ?? 0);
+  for (let later = place; later < totals.atMs.length; later += 1) {
+    totals.value[later] = (totals.value[later] ?? 0n) + value;
+    totals.count[later] = (totals.count[later] ?? 0) + count;
+  }
 }
 
 /** What happened later than `seconds` ago. */

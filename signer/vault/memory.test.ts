@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { vectors } from '../test/plain-encoding.ts';
-import { attemptKey, emptyMemory, remember, type ChildEntry, type Memory, type PayEntry } from './memory.ts';
+import { emptyMemory, remember, type Memory } from './memory.ts';
+import { attemptKey, type ChildEntry, type PayEntry } from './payments.ts';
 
 const { journal } = vectors('bitcoin-child') as {
   journal: {
@@ -15,8 +16,8 @@ const { journal } = vectors('bitcoin-child') as {
 
 function remembered(...children: readonly unknown[]): Memory {
   const memory = emptyMemory();
-  remember(memory, 'bitcoin-pay', journal.parent, 1000);
-  for (const body of children) remember(memory, 'bitcoin-child', body, 1001);
+  remember(memory, 'bitcoin-pay', journal.parent, { sequence: 1n, atMs: 1000 });
+  for (const body of children) remember(memory, 'bitcoin-child', body, { sequence: 2n, atMs: 1001 });
   return memory;
 }
 
@@ -31,7 +32,7 @@ test('a child and its replacement: both are known, the highest fee counts, order
   assert.deepEqual(memory.orders, remembered().orders);
   const fees = memory.spending.fees.get(parent.place);
   assert.equal(fees?.value.at(-1), 17_000n, 'what parent and child cost at most');
-  assert.equal(memory.spending.orders.get(parent.spent.asset)?.count.at(-1), 1);
+  assert.equal(memory.spending.orders.get(parent.asset)?.count.at(-1), 1);
 });
 
 for (const { name, body } of journal.invalidChildren) {
@@ -41,5 +42,7 @@ for (const { name, body } of journal.invalidChildren) {
 }
 
 test('a child before its parent is no journal of a signer', () => {
-  assert.throws(() => remember(emptyMemory(), 'bitcoin-child', journal.child, 1000), { code: 'MALFORMED' });
+  assert.throws(() => remember(emptyMemory(), 'bitcoin-child', journal.child, { sequence: 1n, atMs: 1000 }), {
+    code: 'MALFORMED',
+  });
 });

@@ -1,10 +1,10 @@
 // Proves the memory rules by themselves: one number is one order in one place, and attempts exclude one another.
 import assert from 'node:assert/strict';
-import { spentOf } from './limits.ts';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Order } from '../protocol/order.ts';
-import { emptyMemory, payEntry, remember, type Memory, type SignedOrder } from './memory.ts';
+import { emptyMemory, remember, type Memory } from './memory.ts';
+import { payEntry, type SignedOrder } from './payments.ts';
 import { checkOrders, checkReplacement, signedBefore } from './orders.ts';
 
 const order: Order = {
@@ -44,13 +44,13 @@ const put = (
           id: id(attempt),
           inputs,
           orders,
+          asset: 'eip155:1/slip44:60',
           fee: 0n,
-          spent: spentOf('eip155:1/slip44:60', [], 0n),
           details: {},
         }),
       ),
     ),
-    0,
+    { sequence: 1n, atMs: 0 },
   );
 
 test('an order that was signed for one vault is not signed for another', () => {
@@ -89,7 +89,7 @@ test('any history: of all transactions that were let through for an order, no tw
       const memory = emptyMemory();
       const through: { inputs: readonly string[]; orders: readonly bigint[] }[] = [];
       for (const [i, { inputs, orders }] of list.entries()) {
-        const signed = orders.map((number) => ({ number, digest: id(Number(number)) }));
+        const signed = orders.map((number) => ({ number, digest: id(Number(number)), amount: 1n }));
         if (checkReplacement(memory, { id: id(i), inputs, orders: signed }) !== undefined) continue;
         put(memory, 'bip122:0', i, inputs, signed);
         through.push({ inputs, orders });
@@ -111,7 +111,7 @@ test('any history: of all transactions that were let through for an order, no tw
 
 test('the same transaction counts as signed before only for the same orders', () => {
   const memory = emptyMemory();
-  const orders = [{ number: 1n, digest: id(1) }];
+  const orders = [{ number: 1n, digest: id(1), amount: 1n }];
   put(memory, 'bip122:0', 7, [], orders);
   assert.deepEqual(signedBefore(memory, { place: 'bip122:0', id: id(7), orders }), { ok: true, value: true });
   assert.deepEqual(signedBefore(memory, { place: 'bip122:1', id: id(7), orders }), {
@@ -121,7 +121,7 @@ test('the same transaction counts as signed before only for the same orders', ()
   const twin = signedBefore(memory, {
     place: 'bip122:0',
     id: id(7),
-    orders: [{ number: 2n, digest: id(2) }],
+    orders: [{ number: 2n, digest: id(2), amount: 1n }],
   });
   assert.equal(twin.ok ? 'ok' : twin.code, 'ORDER_CHANGED');
 });

@@ -3,7 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
 import { encodeOrder, type Order } from '../protocol/order.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
-import { orderList, attemptKey, type Memory, type SignedOrder } from './memory.ts';
+import { attemptKey, orderList, uncounted, type PaymentMemory, type SignedOrder } from './payments.ts';
 
 export interface OrderRules {
   /** The network, on EVM with the vault; an order is never signed for two places. */
@@ -20,7 +20,7 @@ export interface OrderRules {
 export function checkOrders(
   orders: readonly Order[],
   rules: OrderRules,
-  memory: Memory,
+  memory: PaymentMemory,
 ): Decision<readonly SignedOrder[]> {
   const signed: SignedOrder[] = [];
   let before = -1n;
@@ -37,20 +37,21 @@ export function checkOrders(
     if (known !== undefined && known.place !== rules.place) {
       return refuse('ORDER_ELSEWHERE', `order ${order.orderNumber} was signed for ${known.place}`);
     }
-    signed.push({ number: order.orderNumber, digest });
+    signed.push({ number: order.orderNumber, digest, amount: order.amount });
   }
   return accept(signed);
 }
 
-/** Whether this very transaction was signed before for these very orders: then nothing new is decided. */
+/** Whether this signer has signed this very transaction before for these very orders: then nothing new is decided. */
 export function signedBefore(
-  memory: Memory,
+  memory: PaymentMemory,
   attempt: { place: string; id: string; orders: readonly SignedOrder[] },
 ): Decision<boolean> {
-  const known = memory.attempts.get(attemptKey(attempt.place, attempt.id));
+  const key = attemptKey(attempt.place, attempt.id);
+  const known = memory.attempts.get(key);
   if (known === undefined) return accept(false);
   return known.orders === orderList(attempt.orders)
-    ? accept(true)
+    ? accept(memory.own.has(key))
     : refuse('ORDER_CHANGED', `${attempt.id} was signed for other orders`);
 }
 
@@ -59,7 +60,7 @@ export function signedBefore(
  * It holds whatever became of the earlier ones: only the chain could tell that one is dead, and reorgs revive.
  */
 export function checkReplacement(
-  memory: Memory,
+  memory: PaymentMemory,
   attempt: { id: string; inputs: readonly string[]; orders: readonly SignedOrder[] },
 ): Refusal | undefined {
   const spent = new Set(attempt.inputs);
@@ -72,15 +73,23 @@ export function checkReplacement(
   return undefined;
 }
 
-/** Amounts of the orders that this signer has not signed yet: an order counts once, not once for each attempt. */
-export const freshAmounts = (orders: readonly Order[], memory: Memory): bigint[] =>
-  orders.filter(({ orderNumber }) => !memory.orders.has(orderNumber)).map(({ amount }) => amount);
-
-/** What a fee adds to the highest among earlier attempts for any of these orders: only one of them can confirm. */
-export function feeBeyond(fee: bigint, orders: readonly SignedOrder[], memory: Memory): bigint {
-  const earlier = orders.flatMap(({ number }) => memory.orders.get(number)?.attempts ?? []);
-  const highest = earlier.reduce((most, attempt) => (attempt.fee > most ? attempt.fee : most), 0n);
-  return fee > highest ? fee - highest : 0n;
+/**
+ * What is new of these orders: their amounts where this signer has not signed them yet, whatever its peers say; and what
+ * windows do not hold yet, an order once, whoever signed it and in how many transactions.
+ */
+export function freshOf(
+  orders: readonly SignedOrder[],
+  memory: PaymentMemory,
+  nowMs: number,
+): { amounts: bigint[]; value: bigint; count: number } {
+  const fresh: { amounts: bigint[]; value: bigint; count: number } = { amounts: [], value: 0n, count: 0 };
+  for (const order of orders) {
+    if (memory.orders.get(order.number)?.isOwn !== true) fresh.amounts.push(order.amount);
+    const more = uncounted(order, memory, { atMs: nowMs, own: true });
+    if (more > 0n) fresh.count += 1;
+    fresh.value += more;
+  }
+  return fresh;
 }
 
 function checkBinding(order: Order, rules: OrderRules): Refusal | undefined {

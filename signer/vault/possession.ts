@@ -44,7 +44,8 @@ export function checkPossession(
     : wrong('the key of the EVM address did not sign it');
 }
 
-function recoveredAddress(signature: Uint8Array, digest: Uint8Array): string | undefined {
+/** The EIP-55 address whose key made this signature over a digest; undefined for none, or one in another form. */
+export function recoveredAddress(signature: Uint8Array, digest: Uint8Array): string | undefined {
   try {
     const { r, s, recovery } = secp256k1.Signature.fromBytes(signature, 'recovered');
     if (recovery === undefined || recovery > 1) return undefined;

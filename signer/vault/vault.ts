@@ -10,6 +10,7 @@ import {
   calls,
   type Call,
   type Identity,
+  type JournalHead,
   type JournalPage,
   type Refused,
   type SignAnswer,
@@ -20,6 +21,7 @@ import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import { parseProveRequest, proofToJson } from '../protocol/possession.ts';
 import { policyDocument } from '../protocol/policy.ts';
 import type { DocumentType, Json } from '../protocol/document.ts';
+import type { Awaiting, CountersignAnswer } from '../protocol/peers.ts';
 import {
   parseSigned,
   signaturesToJson,
@@ -27,20 +29,19 @@ import {
   type SignedJson,
 } from '../protocol/signatures.ts';
 import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
-import { decideBitcoinChild } from './bitcoin-child.ts';
-import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
 import { checkAttested, takeAttestation, type AttestationMemory } from './attestations.ts';
+import { openCommit, type Commit } from './commit.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
-import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { readKeyFile, writeKeyFile } from './key-file.ts';
 import { makeKey, unsealKey, type OpenKey, type SealedKey } from './key.ts';
-import { decideFreeze, decideUnfreeze } from './freezes.ts';
+import { checkNotFrozen, decideFreeze, decideUnfreeze } from './freezes.ts';
 import { decideManifest, manifestAccounts } from './manifest-check.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
 import { decidePolicy, policyAt } from './policies.ts';
 import { provePossession } from './possession.ts';
 import { openRefusalLog, type RefusalLog } from './refusal-log.ts';
+import { decidePay } from './signing.ts';
 
 /** How far the clock may stand before the last entry: corrections by a second are ordinary. */
 const CLOCK_SKEW_MAX_MS = 60_000;
@@ -72,6 +73,7 @@ interface State {
   readonly isRestored: boolean;
   open: { readonly key: OpenKey; readonly keys: BitcoinKeys } | undefined;
   wallet: BitcoinWallet | undefined;
+  commit: Commit<Answer> | undefined;
 }
 
 /** The answer to `prove`; the proof in the form of parseProof. */
@@ -82,7 +84,23 @@ interface Proof {
 }
 
 type DocumentRules = Memory & { readonly manifest: Manifest; readonly nowMs: number };
-type Answer = Identity | Status | JournalPage | SignAnswer | Proof | Refused;
+type Answer =
+  | Identity
+  | Status
+  | JournalPage
+  | SignAnswer
+  | Proof
+  | Acknowledged
+  | Awaiting
+  | CountersignAnswer
+  | Refused;
+
+/** Done, and how far the journal goes. */
+interface Acknowledged {
+  readonly ok: true;
+  readonly signer: string;
+  readonly journal: JournalHead;
+}
 
 /** Opens the data folder: verifies the journal and rebuilds memory from it. Throws VaultFault. */
 export function openVault(context: VaultContext): Vault {
@@ -101,6 +119,7 @@ export function openVault(context: VaultContext): Vault {
     isRestored: found?.isRestored ?? false,
     open: undefined,
     wallet: undefined,
+    commit: undefined,
   };
   state.wallet = walletOf(memory);
   return {
@@ -117,7 +136,9 @@ function handle(state: State, line: string): string {
   const known = calls.find((name) => name === call);
   const decision = known === undefined ? refuse('UNKNOWN_CALL', 'no such call') : answers[known](state, body);
   if (decision.ok) return frame(id, decision.value);
-  if (call !== 'identity' && call !== 'journal') state.refusals.write(known ?? 'unknown', decision);
+  // Its gate asks peers first, and then again.
+  if (call !== 'identity' && call !== 'journal' && decision.code !== 'UNCONFIRMED')
+    state.refusals.write(known ?? 'unknown', decision);
   return frame(id, answerRefusal(state, decision));
 }
 
@@ -134,6 +155,9 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   policy: documentCall('policy', policyDocument, decidePolicy),
   attestation,
   sign,
+  confirm,
+  countersign: (state, body) => committing(state, (commit) => commit.countersign(body)),
+  release: (state, body) => committing(state, (commit) => commit.release(body)),
 };
 
 function sign(state: State, body: unknown): Decision<Answer> {
@@ -148,33 +172,42 @@ function sign(state: State, body: unknown): Decision<Answer> {
   if (nowMs + CLOCK_SKEW_MAX_MS < journal.lastAtMs()) return refuse('CLOCK_BACKWARDS', `it is ${nowMs}`);
   const policy = policyAt(memory.policies, nowMs);
   if (policy === undefined) return refuse('NO_POLICY', 'have a quorum sign one');
-  const request = parsed.value;
-  const { epoch, threshold } = manifest;
-  if (request.epoch !== epoch) return refuse('WRONG_EPOCH', `the pinned epoch is ${epoch}`);
-  const { network } = request;
+  const { network } = parsed.value;
   const late = checkAttested(state.attestations, { network, policy, roster: memory.roster, nowMs });
   if (late !== undefined) return late;
-  if (request.type !== 'evm-pay') {
-    const entry = manifest.bitcoin.find((candidate) => candidate.network === request.network);
-    if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
-    const rules = { epoch, threshold, entry, policy, nowMs };
-    const decision =
-      request.type === 'bitcoin-pay'
-        ? decideBitcoinPay(request, rules, wallet, memory)
-        : decideBitcoinChild(request, rules, wallet, memory);
-    if (!decision.ok) return decision;
-    if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
-    const psbt = signBitcoin(request, decision.value.transaction, open.keys);
-    return accept({ ok: true, signer: context.signer, psbt, journal: journal.head() });
-  }
-  const entry = manifest.evm.find((candidate) => candidate.network === request.network);
-  if (entry === undefined) return refuse('UNKNOWN_NETWORK', request.network);
-  const decision = decideEvmPay(request, { epoch, entry, policy, nowMs }, memory);
+  const commit = commitOf(state);
+  if (commit?.isConfirmed() !== true) return refuse('UNCONFIRMED', 'its peers are asked first');
+  const decision = decidePay(parsed.value, { manifest, policy, nowMs, memory, wallet, open });
   if (!decision.ok) return decision;
-  if (decision.value.entry !== undefined) journal.append(request.type, decision.value.entry);
-  const signature = signEvmPay(decision.value.digest, open.key.evmPrivateKey);
-  const address = open.key.identity.evmAddress;
-  return accept({ ok: true, signer: context.signer, signature, address, journal: journal.head() });
+  const { entry, key, payment, sign: finish } = decision.value;
+  if (entry !== undefined) journal.append(parsed.value.type, entry);
+  return commit.await(memory.own.get(key) ?? 0n, entry !== undefined, () => {
+    // One may have come while peers were asked.
+    const frozen = checkNotFrozen(memory.freezes, payment);
+    return frozen ?? accept({ ok: true, signer: context.signer, ...finish(), journal: journal.head() });
+  });
+}
+
+/** Shows peers how far the journal goes: none of them may hold a later one. */
+function confirm(state: State): Decision<Answer> {
+  return committing(state, (commit) =>
+    commit.isConfirmed() ? done(state) : commit.await(0n, false, () => done(state)),
+  );
+}
+
+function committing(state: State, act: (commit: Commit<Answer>) => Decision<Answer>): Decision<Answer> {
+  const commit = commitOf(state);
+  if (commit !== undefined) return act(commit);
+  return state.open === undefined ? missingKey(state) : refuse('NO_MANIFEST', 'pin one first');
+}
+
+function commitOf(state: State): Commit<Answer> | undefined {
+  const { memory, open, journal, context } = state;
+  if (open === undefined || memory.manifest === undefined) return undefined;
+  const { signer, nowMs } = context;
+  const { evmPrivateKey } = open.key;
+  state.commit ??= openCommit({ signer, memory, journal, nowMs, manifest: memory.manifest, evmPrivateKey });
+  return state.commit;
 }
 
 function make(state: State, body: unknown): Decision<Identity> {
@@ -274,11 +307,13 @@ function identity({ sealed, open, context }: State): Decision<Identity> {
   return accept({ ok: true, signer: context.signer, sealed: open === undefined, ...rest });
 }
 
-function status({ open, memory, journal, context, isRestored }: State): Status {
+function status(state: State): Status {
+  const { open, memory, journal, context, isRestored } = state;
   const sealed = open === undefined;
+  const confirmed = commitOf(state)?.isConfirmed() ?? false;
   const ready = !sealed && !isRestored && memory.manifest !== undefined;
   const freezes = [...memory.freezes.standing].map(([id, standing]) => ({ id, ...standing }));
-  return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready, freezes };
+  return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready, confirmed, freezes };
 }
 
 /** What was written, for whoever watches: nothing in it is secret from them, and nothing is decided by it. */

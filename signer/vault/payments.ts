@@ -1,0 +1,319 @@
+/** Which payments were signed: by this signer, and by its peers as far as their journals have come here. */
+import { MalformedError, U256_MAX, U64_MAX } from '../protocol/canonical.ts';
+import { ASSET, readDecimal, readList, readObject, readText, type TextRule } from '../protocol/json.ts';
+import { emptySpending, forgetSpent, rememberSpent, type Spending, type Spent } from './limits.ts';
+
+/** A transaction that was signed for some orders; on EVM it has no inputs and `id` is the signed digest. */
+export interface Attempt {
+  readonly id: string;
+  readonly inputs: readonly string[];
+  /** Numbers and digests of all its orders, as one text. */
+  readonly orders: string;
+  /** Satoshi; 0 on EVM. */
+  readonly fee: bigint;
+}
+
+export interface OrderMemory {
+  readonly digest: string;
+  /** The network, on EVM with the vault: where the order may be paid. */
+  readonly place: string;
+  readonly attempts: readonly Attempt[];
+  /** Base units that the windows hold for it, and since when. A peer may have named too little, or a wrong time. */
+  readonly counted: bigint;
+  readonly countedAtMs: number;
+  /** This signer has journalled it itself, after its own checks. */
+  readonly isOwn: boolean;
+}
+
+/** Children that were signed for one parent: all spend the same output, so at most one of them confirms. */
+export interface ChildMemory {
+  /** The parent's output, `txid:vout`. */
+  readonly spends: string;
+  readonly ids: ReadonlySet<string>;
+  /** Satoshi: the highest of theirs. */
+  readonly fee: bigint;
+}
+
+export interface PaymentMemory {
+  readonly spending: Spending;
+  readonly orders: Map<bigint, OrderMemory>;
+  /** All attempts for orders, by place and id. */
+  readonly attempts: Map<string, Attempt>;
+  /** By place and id of the parent. */
+  readonly children: Map<string, ChildMemory>;
+  /** Attempts and children in this signer's own journal, with the number of their entry. */
+  readonly own: Map<string, bigint>;
+  /** Takes the last entry out of memory again, if it was an own payment: peers refused it, and nothing was signed. */
+  undo: (() => void) | undefined;
+}
+
+export interface SignedOrder {
+  readonly number: bigint;
+  readonly digest: string;
+  /** Base units. */
+  readonly amount: bigint;
+}
+
+/** Body of a `bitcoin-pay` or `evm-pay` entry; `details` are for readers of the journal, not for memory. */
+export interface PayEntry {
+  readonly place: string;
+  readonly id: string;
+  readonly asset: string;
+  readonly inputs: readonly string[];
+  readonly orders: readonly (readonly [number: string, digest: string, amount: string])[];
+  /** Satoshi of the whole transaction, decimal. */
+  readonly fee: string;
+  readonly details: Readonly<Record<string, string | number>>;
+}
+
+/** Body of a `bitcoin-child` entry. */
+export type ChildEntry = Omit<PayEntry, 'inputs' | 'orders'> & { readonly spends: string };
+
+/** When it was journalled, and under which number if by this signer itself. */
+export interface Journalled {
+  /** Unix milliseconds; of a peer's entry by its word, no earlier than what was held of it before, no later than now. */
+  readonly atMs: number;
+  readonly own: bigint | undefined;
+}
+
+/** Signers that sign one order within this time count it once: another signer's word for older than that is not taken. */
+export const COUNTED_ONCE_MS = 60_000;
+
+export const emptyPayments = (): PaymentMemory => ({
+  spending: emptySpending(),
+  orders: new Map(),
+  attempts: new Map(),
+  children: new Map(),
+  own: new Map(),
+  undo: undefined,
+});
+
+export function payEntry(options: {
+  place: string;
+  id: string;
+  asset: string;
+  inputs: readonly string[];
+  orders: readonly SignedOrder[];
+  fee: bigint;
+  details: Readonly<Record<string, string | number>>;
+}): PayEntry {
+  return {
+    ...options,
+    fee: options.fee.toString(),
+    orders: options.orders.map(
+      ({ number, digest, amount }) => [number.toString(), digest, amount.toString()] as const,
+    ),
+  };
+}
+
+export function childEntry(options: {
+  place: string;
+  id: string;
+  asset: string;
+  spends: string;
+  fee: bigint;
+  details: Readonly<Record<string, string | number>>;
+}): ChildEntry {
+  return { ...options, fee: options.fee.toString() };
+}
+
+/** How orders are named together, to compare what a transaction was signed for. */
+export const orderList = (orders: readonly Pick<SignedOrder, 'number' | 'digest'>[]): string =>
+  orders
+    .map((order) => `${order.number}:${order.digest}`)
+    .toSorted()
+    .join(' ');
+
+export const attemptKey = (place: string, id: string): string => `${place} ${id}`;
+
+/** What a fee adds to the highest among earlier attempts for any of these orders: only one of them can confirm. */
+export function feeBeyond(
+  fee: bigint,
+  orders: readonly Pick<SignedOrder, 'number'>[],
+  memory: PaymentMemory,
+): bigint {
+  const earlier = orders.flatMap(({ number }) => memory.orders.get(number)?.attempts ?? []);
+  const highest = earlier.reduce((most, attempt) => (attempt.fee > most ? attempt.fee : most), 0n);
+  return fee > highest ? fee - highest : 0n;
+}
+
+/** Kinds of entries that spend, and what their bodies are read by. Each throws MalformedError. */
+export const spendingKinds = Object.freeze({
+  'bitcoin-pay': readPay,
+  'evm-pay': readPay,
+  'bitcoin-child': readChild,
+});
+export type SpendingKind = keyof typeof spendingKinds;
+
+export const isSpendingKind = (kind: string): kind is SpendingKind => Object.hasOwn(spendingKinds, kind);
+
+/** Takes an entry that spends into memory, whose body its reader has to take. Throws MalformedError. */
+export function rememberSpend(
+  memory: PaymentMemory,
+  kind: SpendingKind,
+  body: unknown,
+  at: Journalled,
+): void {
+  if (kind === 'bitcoin-child') rememberChild(memory, readChild(body), at);
+  else rememberPay(memory, readPay(body), at);
+}
+
+const HASH: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+const OUTPOINT: TextRule = { lengthMax: 75, pattern: /^[0-9a-f]{64}:[0-9]{1,10}$/ };
+const PLACE: TextRule = { lengthMax: 90, pattern: /^[!-~]+( 0x[0-9a-fA-F]{40})?$/ };
+
+/** A transaction for orders as its entry says. */
+export interface Pay {
+  readonly place: string;
+  readonly asset: string;
+  readonly attempt: Attempt;
+  readonly orders: readonly SignedOrder[];
+}
+
+function readPay(body: unknown): Pay {
+  const entry = readObject(body, 'body', ['place', 'id', 'asset', 'inputs', 'orders', 'fee', 'details']);
+  const orders = readList(entry['orders'], 'orders', { min: 1, max: 1000 }, (item, path): SignedOrder => {
+    const [number, digest, amount] = readList(item, path, { min: 3, max: 3 }, (part) => part);
+    return {
+      number: readDecimal(number, path, U64_MAX),
+      digest: readText(digest, path, HASH),
+      amount: readDecimal(amount, path, U256_MAX),
+    };
+  });
+  const attempt = {
+    id: readText(entry['id'], 'id', HASH),
+    inputs: readList(entry['inputs'], 'inputs', { min: 0, max: 1000 }, (item, path) =>
+      readText(item, path, OUTPOINT),
+    ),
+    orders: orderList(orders),
+    fee: readDecimal(entry['fee'], 'fee', U64_MAX),
+  };
+  return {
+    place: readText(entry['place'], 'place', PLACE),
+    asset: readText(entry['asset'], 'asset', ASSET),
+    attempt,
+    orders,
+  };
+}
+
+/** Of an order windows hold its amount once, whoever signed it and in how many transactions. */
+function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
+  const { place, attempt, orders } = pay;
+  const spent = spentBy(pay, memory, at);
+  const key = attemptKey(place, attempt.id);
+  const before = orders.map(({ number }) => [number, memory.orders.get(number)] as const);
+  const wasKnown = memory.attempts.has(key);
+  for (const order of orders) {
+    const more = uncounted(order, memory, at);
+    const { attempts, ...known } = memory.orders.get(order.number) ?? orderMemory(order, place);
+    const counts = known.digest === order.digest && more > 0n;
+    memory.orders.set(order.number, {
+      ...known,
+      ...(counts ? { counted: order.amount, countedAtMs: at.atMs } : {}),
+      attempts: attempts.some(({ id }) => id === attempt.id) ? attempts : [...attempts, attempt],
+      isOwn: known.isOwn || at.own !== undefined,
+    });
+  }
+  rememberSpent(memory.spending, spent, at.atMs);
+  if (!wasKnown) memory.attempts.set(key, attempt);
+  if (at.own === undefined) return;
+  memory.own.set(key, at.own);
+  memory.undo = () => {
+    for (const [number, known] of before) {
+      if (known === undefined) memory.orders.delete(number);
+      else memory.orders.set(number, known);
+    }
+    if (!wasKnown) memory.attempts.delete(key);
+    memory.own.delete(key);
+    forgetSpent(memory.spending, spent, at.atMs);
+  };
+}
+
+/** What a transaction for orders adds to the windows. */
+export function spentBy({ asset, attempt, orders }: Pay, memory: PaymentMemory, at: Counting): Spent {
+  const fresh = orders.map((order) => uncounted(order, memory, at)).filter((more) => more > 0n);
+  return {
+    asset,
+    value: fresh.reduce((sum, more) => sum + more, 0n),
+    count: fresh.length,
+    fee: feeBeyond(attempt.fee, orders, memory),
+  };
+}
+
+/** When an order is counted, and whether as one that this signer signs itself. */
+type Counting = { readonly atMs: number; readonly own: unknown };
+
+const orderMemory = ({ digest }: SignedOrder, place: string): OrderMemory => ({
+  digest,
+  place,
+  attempts: [],
+  counted: 0n,
+  countedAtMs: 0,
+  isOwn: false,
+});
+
+/** Base units of an order that windows do not hold yet. */
+export function uncounted(
+  { number, digest, amount }: SignedOrder,
+  memory: PaymentMemory,
+  { atMs, own }: Counting,
+): bigint {
+  const known = memory.orders.get(number);
+  if (known === undefined) return amount;
+  // A peer's entry that gives a known number another content is refused elsewhere; its value counts beside the first.
+  if (known.digest !== digest) return amount;
+  const isOld = known.countedAtMs < atMs - COUNTED_ONCE_MS;
+  if (own !== undefined && !known.isOwn && isOld) return amount;
+  return amount > known.counted ? amount - known.counted : 0n;
+}
+
+export interface Child {
+  readonly place: string;
+  readonly asset: string;
+  readonly id: string;
+  readonly spends: string;
+  readonly fee: bigint;
+}
+
+function readChild(body: unknown): Child {
+  const entry = readObject(body, 'body', ['place', 'id', 'asset', 'spends', 'fee', 'details']);
+  return {
+    place: readText(entry['place'], 'place', PLACE),
+    asset: readText(entry['asset'], 'asset', ASSET),
+    id: readText(entry['id'], 'id', HASH),
+    spends: readText(entry['spends'], 'spends', OUTPOINT),
+    fee: readDecimal(entry['fee'], 'fee', U64_MAX),
+  };
+}
+
+function rememberChild(memory: PaymentMemory, child: Child, { atMs, own }: Journalled): void {
+  const { place, id, spends, fee } = child;
+  const parent = parentOf(child);
+  const before = memory.children.get(parent);
+  const fits = memory.attempts.has(parent) && (before === undefined || before.spends === spends);
+  if (own !== undefined && !fits)
+    throw new MalformedError('a child without its parent, or beside another child');
+  const spent = spentByChild(child, memory);
+  if (spent.fee > 0n) rememberSpent(memory.spending, spent, atMs);
+  if (!fits) return;
+  const highest = before === undefined || fee > before.fee ? fee : before.fee;
+  memory.children.set(parent, { spends, ids: new Set([...(before?.ids ?? []), id]), fee: highest });
+  if (own === undefined) return;
+  memory.own.set(attemptKey(place, id), own);
+  memory.undo = () => {
+    if (before === undefined) memory.children.delete(parent);
+    else memory.children.set(parent, before);
+    memory.own.delete(attemptKey(place, id));
+    forgetSpent(memory.spending, spent, atMs);
+  };
+}
+
+const parentOf = ({ place, spends }: Child): string =>
+  attemptKey(place, spends.slice(0, spends.indexOf(':')));
+
+/** What a child adds to the windows of fees. A peer's child beside another one: both may confirm, so both fees count. */
+export function spentByChild(child: Child, { children }: PaymentMemory): Spent {
+  const known = children.get(parentOf(child));
+  const more = known?.spends === child.spends ? child.fee - known.fee : child.fee;
+  return { asset: child.asset, value: 0n, count: 0, fee: more > 0n ? more : 0n };
+}

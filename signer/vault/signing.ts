@@ -1,0 +1,81 @@
+/** Decides on a request to sign, by its kind: what to journal first, and how to sign it then. */
+import type { Manifest } from '../protocol/manifest.ts';
+import type { Pay, Signed } from '../protocol/messages.ts';
+import type { Policy } from '../protocol/policy.ts';
+import { decideBitcoinChild } from './bitcoin-child.ts';
+import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
+import type { BitcoinKeys, BitcoinWallet } from './bitcoin-wallet.ts';
+import { accept, refuse, type Decision } from './decision.ts';
+import { decideEvmPay, signEvmPay } from './evm-pay.ts';
+import type { OpenKey } from './key.ts';
+import type { Memory } from './memory.ts';
+import { attemptKey, type ChildEntry, type PayEntry } from './payments.ts';
+
+export interface Approved {
+  /** What must be journalled before signing; undefined when this very transaction was decided on before. */
+  readonly entry: PayEntry | ChildEntry | undefined;
+  /** Place and id of the transaction. */
+  readonly key: string;
+  readonly payment: { readonly network: string; readonly asset: string };
+  readonly sign: () => Pick<Signed, 'psbt' | 'signature' | 'address'>;
+}
+
+export interface SigningRules {
+  readonly manifest: Manifest;
+  readonly policy: Policy;
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+  readonly memory: Memory;
+  readonly wallet: BitcoinWallet;
+  readonly open: { readonly key: OpenKey; readonly keys: BitcoinKeys };
+}
+
+/** Every check of a request; nothing is signed and nothing remembered yet. */
+export function decidePay(request: Pay, rules: SigningRules): Decision<Approved> {
+  if (request.epoch !== rules.manifest.epoch)
+    return refuse('WRONG_EPOCH', `the pinned epoch is ${rules.manifest.epoch}`);
+  return request.type === 'evm-pay' ? decideEvm(request, rules) : decideBitcoin(request, rules);
+}
+
+function decideBitcoin(
+  request: Exclude<Pay, { type: 'evm-pay' }>,
+  { manifest, policy, nowMs, memory, wallet, open }: SigningRules,
+): Decision<Approved> {
+  const { epoch, threshold } = manifest;
+  const { network } = request;
+  const found = manifest.bitcoin.find((candidate) => candidate.network === network);
+  if (found === undefined) return refuse('UNKNOWN_NETWORK', network);
+  const rules = { epoch, threshold, entry: found, policy, nowMs };
+  const decision =
+    request.type === 'bitcoin-pay'
+      ? decideBitcoinPay(request, rules, wallet, memory)
+      : decideBitcoinChild(request, rules, wallet, memory);
+  if (!decision.ok) return decision;
+  const { entry, transaction } = decision.value;
+  return accept({
+    entry,
+    key: attemptKey(network, transaction.txid),
+    payment: found,
+    sign: () => ({ psbt: signBitcoin(request, transaction, open.keys) }),
+  });
+}
+
+function decideEvm(
+  request: Extract<Pay, { type: 'evm-pay' }>,
+  { manifest, policy, nowMs, memory, open }: SigningRules,
+): Decision<Approved> {
+  const found = manifest.evm.find((candidate) => candidate.network === request.network);
+  if (found === undefined) return refuse('UNKNOWN_NETWORK', request.network);
+  const decision = decideEvmPay(request, { epoch: manifest.epoch, entry: found, policy, nowMs }, memory);
+  if (!decision.ok) return decision;
+  const { entry, digest, place, id, asset } = decision.value;
+  return accept({
+    entry,
+    key: attemptKey(place, id),
+    payment: { network: found.network, asset },
+    sign: () => ({
+      signature: signEvmPay(digest, open.key.evmPrivateKey),
+      address: open.key.identity.evmAddress,
+    }),
+  });
+}
