@@ -6,6 +6,9 @@ import { z } from 'zod';
 import type { SignerConnection } from '../client/signer.ts';
 import { parseSignedManifest, type Manifest } from '../signer/protocol/manifest.ts';
 
+/** A newest block older than this withholds the network's attestation. Left out: blocks may be of any age. */
+const lagMaxSeconds = z.int().min(1).optional();
+
 const bitcoinNode = z.strictObject({
   /** CAIP-2. */
   network: z.string(),
@@ -15,6 +18,7 @@ const bitcoinNode = z.strictObject({
   fromHeight: z.int().min(0),
   /** Addresses beyond the highest used one that are watched. */
   lookahead: z.int().min(10).default(20_000),
+  lagMaxSeconds,
 });
 
 const evmNode = z.strictObject({
@@ -26,6 +30,7 @@ const evmNode = z.strictObject({
   fromBlock: z.int().min(0),
   /** Registry, factory and whatever else of ours has owners: an event of theirs that changes power freezes. */
   contracts: z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/)).default([]),
+  lagMaxSeconds,
 });
 
 const schema = z.strictObject({
@@ -39,6 +44,10 @@ const schema = z.strictObject({
   signers: z.array(z.strictObject({ id: z.string(), url: z.url(), certificate: z.string() })).min(1),
   bitcoin: z.array(bitcoinNode).default([]),
   evm: z.array(evmNode).default([]),
+  /** How often every network is attested, and how long one holds at most. */
+  attest: z
+    .strictObject({ everySeconds: z.int().min(1), validSeconds: z.int().min(2).max(3600) })
+    .default({ everySeconds: 10, validSeconds: 180 }),
   pollMs: z.int().min(20).default(1000),
   status: z.strictObject({ host: z.string(), port: z.int().min(0).max(65_535) }),
 });

@@ -12,8 +12,11 @@ export interface FreezeRecord {
   readonly code: string;
   readonly scope: string;
   readonly detail: string;
-  /** Hex of 16 random bytes: the same however often it is brought, so that people lift it once. */
-  readonly id: string;
+  /**
+   * Hex of 16 random bytes: the same however often it is brought, and for all that is found of a scope while it stands,
+   * since signers keep one freeze of ours for each scope: so people lift it once.
+   */
+  id: string;
   /** Unix ms. */
   readonly at: number;
   /** What each signer answered last: `frozen`, or why not. */
@@ -24,7 +27,7 @@ export interface FreezeRecord {
 
 export interface Freezer {
   /** Decides on a freeze once for each key, and brings it at once. */
-  freeze(finding: Finding): Promise<void>;
+  readonly freeze: (finding: Finding) => Promise<void>;
   /** Brings what a signer has not taken yet. */
   bringAgain(): Promise<void>;
   readonly records: FreezeRecord[];
@@ -38,6 +41,8 @@ export interface FreezerDeps {
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly records: FreezeRecord[];
+  /** Whether people have lifted it, as journals say. */
+  readonly isLifted: (id: string) => boolean;
   /** Called when a freeze was decided on, before it is brought: it is recorded first. */
   readonly keep: () => void;
 }
@@ -67,9 +72,17 @@ export function openFreezer(deps: FreezerDeps): Freezer {
     records,
     freeze: async ({ key, code, scope, detail }) => {
       if (records.some((record) => record.key === key)) return;
-      const id = toHex(deps.randomBytes(16));
+      const fresh = (): string => toHex(deps.randomBytes(16));
+      const standing = records.find((record) => record.scope === scope && !deps.isLifted(record.id));
+      const id = standing?.id ?? fresh();
       const record: FreezeRecord = { key, code, scope, detail, id, at: nowMs(), answers: {} };
       records.push(record);
+      deps.keep();
+      await bring(record);
+      if (standing === undefined || !Object.values(record.answers).includes('FREEZE_LIFTED')) return;
+      // It was lifted a moment ago: what is found now was not.
+      Object.assign(record, { id: fresh(), answers: {} });
+      delete record.tookMs;
       deps.keep();
       await bring(record);
     },

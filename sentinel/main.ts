@@ -1,4 +1,4 @@
-/** The sentinel's process: `node sentinel/main.ts sentinel.json`. Its status is told on loopback: GET /status. */
+/** The sentinel's process: `node sentinel/main.ts sentinel.json`. It tells what it sees on loopback: GET /livez, GET /v1/status. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -39,12 +39,16 @@ async function main([path, ...rest]: readonly string[]): Promise<void> {
 /** Read-only, without secrets: nobody steers a sentinel through it. */
 async function serveStatus(sentinel: Sentinel, at: { host: string; port: number }): Promise<Server> {
   const server = createServer((request, response) => {
-    const known = request.method === 'GET' && request.url === '/status';
-    response.writeHead(known ? 200 : 404, {
+    const pages: Readonly<Record<string, () => object>> = {
+      '/livez': () => ({ ok: true }),
+      '/v1/status': sentinel.status,
+    };
+    const page = request.method === 'GET' ? pages[request.url ?? ''] : undefined;
+    response.writeHead(page ? 200 : 404, {
       'content-type': 'application/json',
       'cache-control': 'no-store',
     });
-    response.end(known ? JSON.stringify(sentinel.status()) : '{"error":{"code":"NOT_FOUND"}}');
+    response.end(JSON.stringify(page ? page() : { error: { code: 'NOT_FOUND' } }));
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

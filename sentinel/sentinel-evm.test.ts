@@ -106,6 +106,7 @@ test('two stolen keys used outside our software: every signer is frozen while th
   assert.equal(freeze.scope, NETWORK);
   assert.match(freeze.reason, new RegExp(`^UNEXPLAINED_PAYOUT: ${txHash} waits for its block`));
   const [record] = (await sentinel.status()).freezes;
+  t.diagnostic(`found ${(record?.at ?? 0) - sent} ms after it`);
   t.diagnostic(`found and brought in ${record?.tookMs} ms`);
   assert.ok((record?.tookMs ?? Infinity) < 1000, `${record?.tookMs} ms`);
   await stack.mine(2);

@@ -4,9 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { openSigner } from '../client/signer.ts';
+import { EVERYTHING } from '../signer/protocol/freeze.ts';
+import { openAttester, type AttestationReport, type Attester } from './attester.ts';
+import { doubtOf, isLate } from './checks/doubt.ts';
 import type { Finding } from './checks/finding.ts';
 import type { SentinelConfig } from './config.ts';
-import { openFreezer, type FreezeRecord } from './freezer.ts';
+import { openFindings, type Findings } from './findings.ts';
+import { openFreezer, type FreezeRecord, type Freezer } from './freezer.ts';
 import { openBitcoin } from './sources/bitcoin.ts';
 import { openEvm } from './sources/evm.ts';
 import { openJournals, type JournalFault, type Journals } from './sources/journals.ts';
@@ -20,26 +24,39 @@ export interface NetworkReport {
   readonly network: string;
   readonly height: number;
   readonly hash: string;
+  /** Of that block, Unix seconds. */
+  readonly time: number;
   /** Blocks are left to be read. */
   readonly behind: boolean;
-  /** Base units on the chain, as this sentinel's own node says, by network or asset. */
+  /** Movements that no journals explain yet. */
+  readonly open: number;
+  /** Base units on the chain, as this sentinel's own node says, by asset (CAIP-19). */
   readonly holdings: Readonly<Record<string, string>>;
   /** Unix ms of the last look that went through. */
   readonly at: number;
 }
 
+/** What is told of a network: the last look, and what signers have of it. */
+export interface NetworkStatus extends NetworkReport {
+  /** Why the last look did not go through. */
+  readonly error?: string;
+  readonly attestation?: AttestationReport & { readonly ageSeconds: number };
+  /** Why nothing is attested now. */
+  readonly withheld?: string;
+}
+
 export interface SentinelStatus {
   readonly id: string;
   readonly epoch: number;
-  readonly networks: readonly (NetworkReport & { readonly error?: string })[];
+  readonly networks: readonly NetworkStatus[];
   readonly journals: readonly { signer: string; sequence: string; hash: string; fault?: string }[];
   /** What was found last, newest first. */
-  readonly findings: readonly (Finding & { readonly at: number })[];
+  readonly findings: Findings['all'];
   readonly freezes: readonly FreezeRecord[];
 }
 
 export interface Sentinel {
-  status(): SentinelStatus;
+  readonly status: () => SentinelStatus;
   /** Ends after the look that runs. */
   stop(): Promise<void>;
 }
@@ -53,7 +70,6 @@ export interface SentinelDeps {
 
 /** A signer that does not answer within this is silent. */
 const SIGNER_WITHIN_MS = 10_000;
-const FINDINGS_KEPT = 200;
 
 interface Watch {
   readonly network: string;
@@ -63,35 +79,9 @@ interface Watch {
 /** Opens every source and watches until stopped. A source that fails is looked at again; others go on meanwhile. */
 export async function startSentinel(config: SentinelConfig, deps: SentinelDeps): Promise<Sentinel> {
   const stopping = new AbortController();
-  const file = openState(config.state);
-  const signers = config.signers.map(({ id, ...connection }) => ({
-    id,
-    ask: openSigner(connection, SIGNER_WITHIN_MS),
-  }));
-  const journals = openJournals(signers, file.state.journals);
-  const { epoch } = config.manifest;
-  const freezer = openFreezer({
-    id: config.id,
-    epoch,
-    key: config.key,
-    signers,
-    nowMs: deps.nowMs,
-    randomBytes: deps.randomBytes,
-    records: file.state.freezes,
-    keep: () => file.save(),
-  });
-  const findings: (Finding & { at: number })[] = [];
-  const judged = async (finding: Finding): Promise<void> => {
-    if (findings[0]?.key !== finding.key || findings[0].code !== finding.code) {
-      deps.log(`${finding.level} ${finding.code} ${finding.scope}: ${finding.detail}`);
-      findings.unshift({ ...finding, at: deps.nowMs() });
-      findings.length = Math.min(findings.length, FINDINGS_KEPT);
-    }
-    if (finding.level === 'freeze') await freezer.freeze(finding);
-  };
-  const faults = new Map<string, string>();
-  const shared = { journals: judging(journals, faults, judged), file, nowMs: deps.nowMs };
-  const watches = await openWatches(config, shared);
+  const parts = openParts(config, deps);
+  const { file, journals, freezer, findings } = parts;
+  const watches = await openWatches(config, { journals, file, nowMs: deps.nowMs });
   const reports = new Map<string, NetworkReport & { error?: string }>();
   const loop = async (name: string, look: () => Promise<void>): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -102,28 +92,116 @@ export async function startSentinel(config: SentinelConfig, deps: SentinelDeps):
     }
   };
   const running = [
-    ...watches.map(async (watch) => loop(watch.network, () => lookAt(watch, reports, judged))),
+    ...watches.map(async (watch) =>
+      loop(watch.network, async () => {
+        await lookAt(watch, reports, findings.judge);
+        const report = reports.get(watch.network);
+        if (report !== undefined) await speakOf(report, config, { ...parts, nowMs: deps.nowMs });
+      }),
+    ),
     loop('journals', async () => {
-      await shared.journals.refresh();
+      await journals.refresh();
       await freezer.bringAgain();
     }),
   ];
   return {
-    status: () => ({
-      id: config.id,
-      epoch,
-      networks: [...reports.values()],
-      journals: Object.entries(journals.ends()).map(([signer, { sequence, hash }]) => {
-        const fault = faults.get(signer);
-        return { signer, sequence: sequence.toString(), hash, ...(fault === undefined ? {} : { fault }) };
-      }),
-      findings,
-      freezes: freezer.records,
-    }),
+    status: () => statusOf(config, { ...parts, reports, nowMs: deps.nowMs }),
     stop: async () => {
       stopping.abort();
       await Promise.all(running);
     },
+  };
+}
+
+interface Parts {
+  readonly file: StateFile;
+  readonly journals: Journals;
+  readonly faults: ReadonlyMap<string, string>;
+  readonly freezer: Freezer;
+  readonly findings: Findings;
+  readonly attester: Attester;
+}
+
+function openParts(config: SentinelConfig, { nowMs, randomBytes, log }: SentinelDeps): Parts {
+  const file = openState(config.state);
+  const { id, key, attest } = config;
+  const { epoch, threshold } = config.manifest;
+  const signers = config.signers.map((signer) => ({
+    id: signer.id,
+    ask: openSigner(signer, SIGNER_WITHIN_MS),
+  }));
+  const journals = openJournals(signers, { shown: file.state.journals, threshold });
+  const shared = { id, epoch, key, signers, nowMs };
+  const freezer = openFreezer({
+    ...shared,
+    randomBytes,
+    records: file.state.freezes,
+    isLifted: journals.isLifted,
+    keep: () => file.save(),
+  });
+  const findings = openFindings({ freeze: freezer.freeze, nowMs, log });
+  const faults = new Map<string, string>();
+  const attester = openAttester({ ...shared, ...attest });
+  return { file, journals: judging(journals, faults, findings.judge), faults, freezer, findings, attester };
+}
+
+/** Attests what was just seen of a network, or withholds it. */
+async function speakOf(
+  report: NetworkReport,
+  { manifest, bitcoin, evm }: SentinelConfig,
+  { journals, freezer, findings, attester, nowMs }: Parts & { readonly nowMs: () => number },
+): Promise<void> {
+  const { network, behind, open: openCount, time, height } = report;
+  const { lagMaxSeconds } = configured<{ network: string; lagMaxSeconds?: number | undefined }>(
+    [...bitcoin, ...evm],
+    network,
+  );
+  const standing = freezer.records
+    .filter(({ scope }) => scope === EVERYTHING || scope === network || scope.startsWith(`${network}/`))
+    .filter(({ id }) => !journals.isLifted(id))
+    .map(({ code }) => code);
+  const blockAgeSeconds = Math.max(0, Math.floor(nowMs() / 1000) - time);
+  const doubts = { behind, openCount, standing, blockAgeSeconds, lagMaxSeconds };
+  const heard = { readable: journals.readable(), threshold: manifest.threshold, forked: journals.isForked() };
+  const doubt = doubtOf({ ...doubts, ...heard });
+  if (isLate({ blockAgeSeconds, lagMaxSeconds })) {
+    const detail = `block ${height} is the newest, ${blockAgeSeconds} s old`;
+    const key = `lag ${network} ${height}`;
+    await findings.judge({ level: 'alarm', code: 'CHAIN_LAG', scope: network, key, detail });
+  }
+  if (doubt !== undefined) return attester.withhold(network, doubt);
+  const isEvm = manifest.evm.some((entry) => entry.network === network);
+  // Not waited for: a signer that is slow to answer holds up no look.
+  void attester.attest(report, [
+    { clause: 'outflows-explained', basis: 'chain' },
+    { clause: 'journals-agree', basis: 'chain' },
+    ...(isEvm ? [{ clause: 'power-unchanged', basis: 'chain' } as const] : []),
+  ]);
+}
+
+function statusOf(
+  { id, manifest }: SentinelConfig,
+  parts: Parts & { readonly reports: ReadonlyMap<string, NetworkReport>; readonly nowMs: () => number },
+): SentinelStatus {
+  const { journals, faults, findings, freezer, attester, reports, nowMs } = parts;
+  return {
+    id,
+    epoch: manifest.epoch,
+    networks: [...reports.values()].map((report) => {
+      const last = attester.last(report.network);
+      const withheld = attester.withheld(report.network);
+      return {
+        ...report,
+        ...(last && { attestation: { ...last, ageSeconds: Math.floor((nowMs() - last.at) / 1000) } }),
+        ...(withheld === undefined ? {} : { withheld }),
+      };
+    }),
+    journals: Object.entries(journals.ends()).map(([signer, { sequence, hash }]) => {
+      const fault = faults.get(signer);
+      return { signer, sequence: sequence.toString(), hash, ...(fault === undefined ? {} : { fault }) };
+    }),
+    findings: findings.all,
+    freezes: freezer.records,
   };
 }
 
@@ -145,7 +223,10 @@ async function openWatches({ manifest, bitcoin, evm }: SentinelConfig, shared: S
     const source = await openBitcoin(options);
     const open = known?.open ?? [];
     state.bitcoin[network] = { chain: source.state, open };
-    watches.push({ network, ...watchBitcoin({ ...shared, network, threshold, source, open }) });
+    watches.push({
+      network,
+      ...watchBitcoin({ ...shared, network, asset: entry.asset, threshold, source, open }),
+    });
   }
   for (const entry of manifest.evm) {
     const { network } = entry;
@@ -181,7 +262,7 @@ async function lookAt(
       reports.set(network, report);
     }
   } catch (error) {
-    const none = { network, height: 0, hash: '', behind: true, holdings: {}, at: 0 };
+    const none = { network, height: 0, hash: '', time: 0, behind: true, open: 0, holdings: {}, at: 0 };
     reports.set(network, { ...(reports.get(network) ?? none), error: String(error) });
     throw error;
   }

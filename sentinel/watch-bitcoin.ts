@@ -24,6 +24,8 @@ const EXPLAINED_MAX = 100_000;
 
 export function watchBitcoin(deps: {
   readonly network: string;
+  /** CAIP-19. */
+  readonly asset: string;
   readonly threshold: number;
   readonly source: BitcoinSource;
   readonly journals: Journals;
@@ -63,8 +65,9 @@ export function watchBitcoin(deps: {
           key: `reorg ${network} ${facts.hash}`,
           detail: `${facts.reorgDepth} blocks were given up`,
         });
-      const { height, hash, satoshi, behind } = facts;
-      return { network, height, hash, behind, holdings: { [network]: satoshi.toString() }, at: nowMs() };
+      const { height, hash, time, satoshi, behind } = facts;
+      const holdings = { [deps.asset]: satoshi.toString() };
+      return { network, height, hash, time, behind, open: open.length, holdings, at: nowMs() };
     },
   };
 }

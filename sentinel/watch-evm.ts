@@ -68,12 +68,12 @@ export function watchEvm(deps: {
       for (const finding of findings) if (finding !== undefined) await judged(finding);
       open.splice(0, open.length, ...still);
       facts.taken();
-      const { height, hash } = facts;
+      const { height, hash, time } = facts;
       if (facts.reorgDepth >= REORG_ALARM_DEPTH) await judged(deepReorg(network, facts));
       const holdings = Object.fromEntries(
         Object.entries(facts.balances).map(([token, units]) => [assetOf(token), units.toString()]),
       );
-      return { network, height, hash, behind: false, holdings, at: nowMs() };
+      return { network, height, hash, time, behind: false, open: open.length, holdings, at: nowMs() };
     },
   };
 }

@@ -69,11 +69,15 @@ export async function installManifest(parts: {
   readonly people: People;
   readonly operators: readonly LocalOperator[];
   readonly signers: LocalSigners;
+  /** How young a sentinel's attestation has to be; left out: none is needed. */
+  readonly attestationSeconds?: number | undefined;
 }): Promise<void> {
-  const { manifest, manifestFile, people, operators, signers } = parts;
+  const { manifest, manifestFile, people, operators, signers, attestationSeconds } = parts;
   const signed = await approved(people, manifestDocument, manifest);
   await signers.pin(signed);
-  await signers.govern(await approved(people, policyDocument, walletPolicy(manifest, 'alice')));
+  await signers.govern(
+    await approved(people, policyDocument, walletPolicy(manifest, 'alice', attestationSeconds)),
+  );
   await writeFile(manifestFile, `${JSON.stringify(signed, null, 2)}\n`);
   for (const operator of operators) writeKitOf(operator, manifestFile, signers.all);
 }

@@ -55,6 +55,7 @@ export async function startLocalSentinel(options: {
   readonly signers: readonly LocalSigner[];
   readonly watch: Pick<SentinelFile, 'bitcoin' | 'evm'>;
   readonly pollMs: number;
+  readonly attest?: SentinelFile['attest'];
   readonly port?: number | undefined;
 }): Promise<LocalSentinel> {
   const { folder, keys, signers } = options;
@@ -69,6 +70,7 @@ export async function startLocalSentinel(options: {
     signers: signers.map(({ id, url, certificateFile }) => ({ id, url, certificate: near(certificateFile) })),
     ...options.watch,
     pollMs: options.pollMs,
+    ...(options.attest === undefined ? {} : { attest: options.attest }),
     status: { host: '127.0.0.1', port },
   };
   const configFile = join(keys.folder, 'sentinel.json');
@@ -83,7 +85,7 @@ export async function startLocalSentinel(options: {
   });
   const url = `http://127.0.0.1:${port}`;
   const status = async (): Promise<SentinelStatus> =>
-    (await (await fetch(`${url}/status`)).json()) as SentinelStatus;
+    (await (await fetch(`${url}/v1/status`)).json()) as SentinelStatus;
   const deadline = performance.now() + READY_WITHIN_MS;
   while ((await status().catch(() => undefined)) === undefined) {
     if (performance.now() > deadline) {

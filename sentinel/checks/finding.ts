@@ -24,6 +24,7 @@ export const findingCodes = [
   'JOURNAL_UNREACHABLE',
   'JOURNALS_FEW',
   'DEEP_REORG',
+  'CHAIN_LAG',
   'CHAIN_OVER',
 ] as const;
 export type FindingCode = (typeof findingCodes)[number];

@@ -21,6 +21,8 @@ export interface BitcoinState {
   height: number;
   /** Hashes of the last blocks, oldest first; the last is the block of `height`. */
   hashes: string[];
+  /** Of the last block, Unix seconds. */
+  time?: number;
   /** By `txid:vout`. */
   coins: Record<string, Coin>;
   /** Addresses are known up to here (excluded) on both branches. */
@@ -32,6 +34,8 @@ export interface BitcoinState {
 export interface BitcoinFacts {
   readonly height: number;
   readonly hash: string;
+  /** Of the last block, Unix seconds. */
+  readonly time: number;
   /** Spends seen in this step, in blocks and in the mempool; the same may come again. */
   readonly spends: readonly Spend[];
   /** Blocks that were given up in this step. */
@@ -86,7 +90,15 @@ export async function openBitcoin(options: BitcoinOptions): Promise<BitcoinSourc
     const waiting = behind ? [] : await mempoolSpends(rpc, state, addresses, entry.network);
     const spends = [...state.untold.splice(0), ...waiting];
     const hash = state.hashes.at(-1) ?? '';
-    return { height: state.height, hash, spends, reorgDepth, satoshi: sum(state), behind };
+    return {
+      height: state.height,
+      hash,
+      time: state.time ?? 0,
+      spends,
+      reorgDepth,
+      satoshi: sum(state),
+      behind,
+    };
   };
   return { step, state };
 }
@@ -104,6 +116,7 @@ interface Transaction {
 }
 interface Block {
   readonly hash: string;
+  readonly time: number;
   readonly height: number;
   readonly previousblockhash?: string;
   readonly tx: readonly Transaction[];
@@ -211,6 +224,7 @@ async function takeBlock(block: Block, { state, addresses, network }: Taking): P
   }
   state.height = block.height;
   state.hashes.push(block.hash);
+  state.time = block.time;
   if (state.hashes.length > HASHES_MAX) state.hashes.shift();
   const old = block.height - HASHES_MAX;
   for (const [outpoint, { spentAt }] of Object.entries(state.coins))

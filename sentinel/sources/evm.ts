@@ -29,6 +29,8 @@ export interface EvmState {
 export interface EvmFacts {
   readonly height: number;
   readonly hash: string;
+  /** Of that block, Unix seconds. */
+  readonly time: number;
   /** Blocks that were given up in this step. */
   readonly reorgDepth: number;
   readonly payouts: readonly PayoutTransaction[];
@@ -102,6 +104,7 @@ interface Log {
   readonly blockNumber: Hex;
 }
 interface Head {
+  readonly timestamp: Hex;
   readonly number: Hex;
   readonly hash: Hex;
 }
@@ -129,10 +132,12 @@ async function stepOn(options: EvmOptions, state: EvmState): Promise<EvmFacts & 
   const head = await rpc<Head>('eth_getBlockByNumber', 'latest', false);
   const height = Number(head.number);
   const { hash } = head;
+  const time = Number(head.timestamp);
   if (tip?.hash === hash)
     return {
       height,
       hash,
+      time,
       reorgDepth: 0,
       balances: tip.balances,
       payouts: [],
@@ -157,7 +162,7 @@ async function stepOn(options: EvmOptions, state: EvmState): Promise<EvmFacts & 
   };
   const reorgDepth = tip === undefined ? 0 : tip.number - (mark?.number ?? from - 1);
   const { payouts, own, tokens, ...moved } = seen;
-  const facts = { height, hash, reorgDepth, balances, payouts, own, tokens, taken };
+  const facts = { height, hash, time, reorgDepth, balances, payouts, own, tokens, taken };
   if (mark === undefined) return facts;
   const moves = { network, block: height, hash, before: mark.balances, after: balances, ...moved };
   return { ...facts, moves };

@@ -1,7 +1,9 @@
 /** The signers' journals, read by the sentinel itself, each checked as one unbroken chain. */
 import { createHash } from 'node:crypto';
 import type { AskSigner } from '../../client/signer.ts';
-import { U256_MAX } from '../../signer/protocol/canonical.ts';
+import { U256_MAX, toHex } from '../../signer/protocol/canonical.ts';
+import { unfreezeDocument } from '../../signer/protocol/freeze.ts';
+import { readSigned } from '../../signer/protocol/signatures.ts';
 import { parseJournalAnswer } from '../../signer/protocol/messages.ts';
 import { chainStart, extendChain, type ChainEnd, type ChainEntry } from '../checks/journal-chain.ts';
 import type { Witnesses } from '../checks/explain.ts';
@@ -30,6 +32,11 @@ export interface Journals {
   ofOrder(place: string, order: bigint): readonly Journalled[];
   /** How far each signer has shown its journal; kept, it catches a rollback across a restart. */
   ends(): Readonly<Record<string, ChainEnd>>;
+  /** Whether as many journals hold the lifting of this freeze as a payment needs. */
+  readonly isLifted: (freeze: string) => boolean;
+  /** Journals that could be read to their end the last time. */
+  readable(): number;
+  isForked(): boolean;
 }
 
 interface One {
@@ -42,12 +49,14 @@ interface One {
   readonly held: Set<string>;
   /** What was held last. */
   last: string;
+  /** Freezes that a quorum has lifted. */
+  readonly lifted: Set<string>;
 }
 
 /** `shown` is what ends() gave before the restart. */
 export function openJournals(
   signers: readonly { readonly id: string; readonly ask: AskSigner }[],
-  shown: Readonly<Record<string, ChainEnd>>,
+  { shown, threshold }: { readonly shown: Readonly<Record<string, ChainEnd>>; readonly threshold: number },
 ): Journals {
   const byOrder = new Map<string, Map<string, Journalled>>();
   const all = signers.map(({ id, ask }): One => ({
@@ -59,8 +68,10 @@ export function openJournals(
     forked: false,
     held: new Set(),
     last: '',
+    lifted: new Set(),
   }));
   const take = (one: One, { entry, body }: ChainEntry): void => {
+    if (entry.kind === 'unfreeze') for (const id of liftedIn(body)) one.lifted.add(id);
     // Its peers refused what it wrote last, and it signed nothing for it.
     if (entry.kind === 'void') one.held.delete(one.last);
     if (!['bitcoin-pay', 'bitcoin-child', 'evm-pay'].includes(entry.kind)) return;
@@ -84,6 +95,9 @@ export function openJournals(
       return { holding, silent, lacking: all.length - holding - silent };
     },
     ofOrder: (place, order) => [...(byOrder.get(`${place} ${order}`)?.values() ?? [])],
+    isLifted: (freeze) => all.filter((one) => !one.forked && one.lifted.has(freeze)).length >= threshold,
+    readable: () => all.filter(({ silent, forked }) => !silent && !forked).length,
+    isForked: () => all.some(({ forked }) => forked),
     ends: () => Object.fromEntries(all.map((one) => [one.id, one.shown])),
   };
 }
@@ -130,6 +144,12 @@ function readEntry(body: unknown): Journalled & { readonly place: string } {
     return value;
   });
   return { place, id, orders: numbers, details: (details ?? {}) as Journalled['details'] };
+}
+
+/** Ids of the freezes that an entry lifts. */
+function liftedIn(body: unknown): string[] {
+  const { document } = readSigned(body, 'unfreeze');
+  return unfreezeDocument.fromJson(document, 'unfreeze').freezes.map(toHex);
 }
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();

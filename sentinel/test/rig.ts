@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict';
 import { parseStatusAnswer, type StandingFreeze } from '../../signer/protocol/messages.ts';
 import type { Stack } from '../../core/withdrawals/test/stack.ts';
+import type { SentinelFile } from '../config.ts';
 import type { TestScope } from '../../world/testing.ts';
 import { startLocalSentinel, type LocalSentinel } from '../../world/sentinel.ts';
 
 export const BITCOIN = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
 
-export async function watching(scope: TestScope, stack: Stack): Promise<LocalSentinel> {
+export async function watching(
+  scope: TestScope,
+  stack: Stack,
+  attest?: SentinelFile['attest'],
+): Promise<LocalSentinel> {
   const fromBlock = Number((await stack.anvil?.rpc<string>('eth_blockNumber')) ?? 0);
   const evm = stack.config.networks.flatMap((network) =>
     network.kind === 'evm'
@@ -31,6 +36,7 @@ export async function watching(scope: TestScope, stack: Stack): Promise<LocalSen
       evm,
     },
     pollMs: 50,
+    ...(attest === undefined ? {} : { attest }),
   });
   scope.after(sentinel.process.stop);
   return sentinel;

@@ -50,6 +50,8 @@ export interface StackOptions {
   /** Overrides of every network's entry in the configuration. */
   readonly network?: Record<string, unknown>;
   readonly config?: Record<string, unknown>;
+  /** How young a sentinel's attestation has to be; default: none is needed. */
+  readonly attestationSeconds?: number;
   /** So far is the EVM chain's clock behind ours when it begins. */
   readonly chainBehindSeconds?: number;
   /** Parts that the caller runs, and may end; default: parts of this scope, followed by watchers in this process. */
@@ -131,7 +133,8 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const introduced = publicOperators(operators, await people.introduce());
   const manifest = walletManifest(signers.all, introduced, system, [sentinel]);
   const manifestFile = system.walletManifestFile;
-  await installManifest({ manifest, manifestFile, people, operators, signers });
+  const { attestationSeconds } = options;
+  await installManifest({ manifest, manifestFile, people, operators, signers, attestationSeconds });
   const configFile = folder.at('portcullis.toml');
   writeFileSync(configFile, tuned(localConfiguration(system), options));
   const config = parseConfig(readFileSync(configFile, 'utf8'));
