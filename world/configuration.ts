@@ -4,7 +4,7 @@ import type { EvmSystem } from '../contracts/deploy.ts';
 import { fromHex } from '../signer/protocol/canonical.ts';
 import type { Manifest } from '../signer/protocol/manifest.ts';
 import { policyDocument, type Policy } from '../signer/protocol/policy.ts';
-import { OPERATOR_ORIGIN, OPERATOR_QUORUM } from './people/people.ts';
+import { CUSTOMER_ORIGIN, OPERATOR_ORIGIN, OPERATOR_QUORUM } from './people/people.ts';
 
 /** An EVM network of the local system. */
 export interface LocalEvmNetwork {
@@ -172,27 +172,36 @@ export function walletPolicy(manifest: Manifest, by: string, attestationSeconds?
     orderMax: dayMax,
     windows: [{ seconds: DAY_SECONDS, valueMax: dayMax, countMax: LOCAL_COUNT_MAX }],
   });
+  const assets = [
+    ...manifest.bitcoin.map(({ asset }) => limited(asset, LOCAL_DAY_MAX.BTC)),
+    // The order of walletManifest.
+    ...manifest.evm.flatMap(({ tokens }) =>
+      (['ETH', 'USDT', 'USDC'] as const).flatMap((name, i) => {
+        const token = tokens[i];
+        return token ? [limited(token.asset, LOCAL_DAY_MAX[name])] : [];
+      }),
+    ),
+  ];
   return policyDocument.normal({
     epoch: manifest.epoch,
     version: 1,
     previous: new Uint8Array(32),
     by,
-    assets: [
-      ...manifest.bitcoin.map(({ asset }) => limited(asset, LOCAL_DAY_MAX.BTC)),
-      // The order of walletManifest.
-      ...manifest.evm.flatMap(({ tokens }) =>
-        (['ETH', 'USDT', 'USDC'] as const).flatMap((name, i) => {
-          const token = tokens[i];
-          return token ? [limited(token.asset, LOCAL_DAY_MAX[name])] : [];
-        }),
-      ),
-    ],
+    assets,
     fees: manifest.bitcoin.map(({ network }) => ({
       network,
       seconds: DAY_SECONDS,
       feeMax: LOCAL_FEES_MAX_SAT,
     })),
     loosenDelaySeconds: 60,
+    // Orders on core's word alone: half of a day's value for one customer. With a passkey: all of it.
+    tiers: assets.flatMap(({ asset, orderMax }) => [
+      { asset, tier: 'unproven', seconds: DAY_SECONDS, customerMax: orderMax / 2n, allMax: orderMax },
+      { asset, tier: 'unfunded', seconds: DAY_SECONDS, customerMax: orderMax, allMax: orderMax },
+    ]),
+    // Nobody rehearses for a week.
+    credentialHoldSeconds: 0,
+    recoveryHoldSeconds: 60,
     approvals: [],
     attestations:
       attestationSeconds === undefined
@@ -259,5 +268,6 @@ export function walletManifest(
       deadlineMaxSeconds: 7200,
     })),
     journalCopies: 2,
+    customerOrigin: CUSTOMER_ORIGIN,
   };
 }

@@ -12,6 +12,7 @@ export function testManifestText(parts: Readonly<Record<string, unknown>>): stri
     operators: [ALICE],
     operatorQuorum: 1,
     operatorOrigin: 'http://localhost:7391',
+    customerOrigin: 'http://localhost:7392',
     sentinels: [],
   };
   const { signers } = parts;

@@ -7,6 +7,7 @@ import { bigEndian, domain, lengthAndText, sha256, unhex, vectors } from '../tes
 import { toHex } from './canonical.ts';
 import { attestationDocument } from './attestation.ts';
 import type { DocumentType } from './document.ts';
+import { enrolmentDocument } from './enrolment.ts';
 import { freezeDocument, unfreezeDocument } from './freeze.ts';
 import { manifestDocument } from './manifest.ts';
 import { policyDocument } from './policy.ts';
@@ -16,6 +17,7 @@ const types = {
   freeze: freezeDocument,
   unfreeze: unfreezeDocument,
   policy: policyDocument,
+  enrolment: enrolmentDocument,
   attestation: attestationDocument,
 } as unknown as Record<string, DocumentType<unknown>>;
 

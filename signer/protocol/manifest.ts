@@ -115,6 +115,8 @@ const shape = {
   evm: list(evmField, { max: NETWORKS_MAX }),
   /** Signers that hold a journal entry before the signature that it allows may leave: a majority, the signer included. */
   journalCopies: u8Field(SIGNERS_MAX),
+  /** Where customers use their passkeys: a page that is deployed apart from core, on a host that core does not share. */
+  customerOrigin: textField(ORIGIN),
 };
 
 export type Manifest = RecordOf<typeof shape>;
@@ -131,6 +133,9 @@ export const parseSignedManifest = (value: unknown): Parsed<Manifest> =>
 /** The relying party of operators' passkeys: the host of their origin. */
 export const operatorRpId = ({ operatorOrigin }: Manifest): string => new URL(operatorOrigin).hostname;
 
+/** The relying party of customers' passkeys. */
+export const customerRpId = ({ customerOrigin }: Manifest): string => new URL(customerOrigin).hostname;
+
 /** Ids, keys, networks and assets may not repeat, and every quorum can be met. */
 function checkManifest(manifest: Manifest): void {
   const { threshold, signers, operators, operatorQuorum, sentinels, bitcoin, evm, journalCopies } = manifest;
@@ -139,6 +144,8 @@ function checkManifest(manifest: Manifest): void {
   // Any two sets of holders then have a signer in common.
   if (2 * journalCopies <= signers.length || journalCopies > signers.length)
     throw new MalformedError('manifest.journalCopies: more than half of the signers');
+  if (manifest.customerOrigin === manifest.operatorOrigin)
+    throw new MalformedError('manifest.customerOrigin: another than the operators’');
   if (operatorQuorum < 1 || operatorQuorum > operators.length)
     throw new MalformedError('manifest.operatorQuorum: from 1 to the operators');
   distinct(

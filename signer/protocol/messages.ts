@@ -18,6 +18,7 @@ import { JOURNAL_LINE, JOURNAL_PAGE_MAX } from './journal-entry.ts';
 import { EPOCH_MAX, EVM_ADDRESS, XPUB } from './manifest.ts';
 import { readOrder, type Order, type OrderJson } from './order.ts';
 import { refusalCodes, type RefusalCode } from './refusals.ts';
+import { readOrderAssertion, type OrderAssertion, type OrderAssertionJson } from './signatures.ts';
 
 /** Largest request body, in bytes: PSBT_LENGTH_MAX, 500 orders, and the claims. */
 export const REQUEST_BYTES_MAX = 6 << 20;
@@ -60,6 +61,8 @@ export interface BitcoinPayRequest {
   readonly inputs: readonly InputClaim[];
   /** One claim for each output, in order. */
   readonly outputs: readonly OutputClaim[];
+  /** Of customers, each for one of the orders. */
+  readonly assertions?: readonly OrderAssertionJson[];
 }
 
 export interface EvmPayRequest {
@@ -74,6 +77,8 @@ export interface EvmPayRequest {
   readonly deadline: string;
   readonly generation: string;
   readonly orders: readonly OrderJson[];
+  /** Of customers, each for one of the orders. */
+  readonly assertions?: readonly OrderAssertionJson[];
 }
 
 /**
@@ -95,12 +100,14 @@ export interface BitcoinChildRequest {
 
 export type SignRequest = BitcoinPayRequest | BitcoinChildRequest | EvmPayRequest;
 
-export interface BitcoinPay extends Omit<BitcoinPayRequest, 'orders' | 'outputs'> {
+export interface BitcoinPay extends Omit<BitcoinPayRequest, 'orders' | 'outputs' | 'assertions'> {
   readonly orders: readonly Order[];
+  readonly assertions: readonly OrderAssertion[];
   readonly outputs: readonly ({ readonly order: bigint } | { readonly change: number })[];
 }
-export interface EvmPay extends Omit<EvmPayRequest, 'orders' | 'deadline' | 'generation'> {
+export interface EvmPay extends Omit<EvmPayRequest, 'orders' | 'deadline' | 'generation' | 'assertions'> {
   readonly orders: readonly Order[];
+  readonly assertions: readonly OrderAssertion[];
   readonly deadline: bigint;
   readonly generation: bigint;
 }
@@ -198,6 +205,7 @@ export const calls = [
   'freeze',
   'unfreeze',
   'policy',
+  'enrolment',
   'attestation',
   'sign',
   'confirm',
@@ -338,12 +346,13 @@ function readStanding(value: unknown, path: string): StandingFreeze {
 
 function readBitcoinPay(value: unknown): BitcoinPay {
   const fields = ['type', 'network', 'epoch', 'orders', 'psbt', 'inputs', 'outputs'];
-  const request = readObject(value, 'request', fields);
+  const request = readObject(value, 'request', fields, ['assertions']);
   return {
     type: 'bitcoin-pay',
     network: readText(request['network'], 'request.network', NETWORK),
     epoch: readNumber(request['epoch'], 'request.epoch', U32_MAX),
     orders: readList(request['orders'], 'request.orders', { min: 1, max: BITCOIN_ORDERS_MAX }, readOrder),
+    assertions: readAssertions(request['assertions'], BITCOIN_ORDERS_MAX),
     psbt: readText(request['psbt'], 'request.psbt', BASE64),
     inputs: readList(
       request['inputs'],
@@ -362,7 +371,7 @@ function readBitcoinPay(value: unknown): BitcoinPay {
 
 function readEvmPay(value: unknown): EvmPay {
   const fields = ['type', 'network', 'epoch', 'vault', 'token', 'deadline', 'generation', 'orders'];
-  const request = readObject(value, 'request', fields);
+  const request = readObject(value, 'request', fields, ['assertions']);
   return {
     type: 'evm-pay',
     network: readText(request['network'], 'request.network', NETWORK),
@@ -372,7 +381,12 @@ function readEvmPay(value: unknown): EvmPay {
     deadline: readDecimal(request['deadline'], 'request.deadline', U64_MAX),
     generation: readDecimal(request['generation'], 'request.generation', U64_MAX),
     orders: readList(request['orders'], 'request.orders', { min: 1, max: EVM_ORDERS_MAX }, readOrder),
+    assertions: readAssertions(request['assertions'], EVM_ORDERS_MAX),
   };
+}
+
+function readAssertions(value: unknown, max: number): OrderAssertion[] {
+  return readList(value ?? [], 'request.assertions', { min: 0, max }, readOrderAssertion);
 }
 
 function readBitcoinChild(value: unknown): BitcoinChildRequest {

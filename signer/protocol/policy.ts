@@ -4,6 +4,7 @@ import {
   bytesField,
   documentOf,
   list,
+  oneOf,
   record,
   textField,
   u256Field,
@@ -21,6 +22,7 @@ const DAY_SECONDS = 86_400;
 const WINDOW_MAX_SECONDS = 31 * DAY_SECONDS;
 const ATTESTATION_MAX_SECONDS = 3600;
 const DELAY_MAX_SECONDS = 31 * DAY_SECONDS;
+const HOLD_MAX_SECONDS = 366 * DAY_SECONDS;
 
 /** Over every span of this length, whenever it begins. */
 const windowField = record({
@@ -54,6 +56,23 @@ const attestationField = record({
   maxSeconds: u32Field(ATTESTATION_MAX_SECONDS),
 });
 
+/**
+ * How far a customer's order is backed: `unproven`, on core's word alone; `unfunded`, by a credential whose hold is
+ * over. An asset without a tier has only its windows; with one, what no tier names is refused.
+ */
+export const tiers = Object.freeze({ unproven: 1, unfunded: 2 } as const);
+export type Tier = keyof typeof tiers;
+
+const tierField = record({
+  /** CAIP-19. */
+  asset: textField(ASSET),
+  tier: oneOf(tiers),
+  seconds: u32Field(WINDOW_MAX_SECONDS),
+  /** Base units in any span of this length: of one customer, and of all together. */
+  customerMax: u256Field,
+  allMax: u256Field,
+});
+
 const shape = {
   epoch: u32Field(),
   /** From 1, without a gap. */
@@ -72,6 +91,11 @@ const shape = {
     isSet: true,
   }),
   attestations: list(attestationField, { max: NETWORKS_MAX, isSet: true }),
+  tiers: list(tierField, { max: 2 * ASSETS_MAX, isSet: true }),
+  /** How long a new credential signs nothing, by each signer's clock. */
+  credentialHoldSeconds: u32Field(HOLD_MAX_SECONDS),
+  /** The same for one that no credential of the customer vouches for, though there is one. */
+  recoveryHoldSeconds: u32Field(HOLD_MAX_SECONDS),
 };
 
 export type Policy = RecordOf<typeof shape>;
@@ -98,6 +122,14 @@ export const policyDocument = documentOf('portcullis/policy/1', shape, (policy) 
     'network to attest',
     policy.attestations.map(({ network }) => network),
   );
+  once(
+    'tier of an asset',
+    policy.tiers.map(({ asset, tier }) => `${asset} ${tier}`),
+  );
+  if (policy.tiers.some(({ seconds }) => seconds === 0))
+    throw new MalformedError('policy: a window of no length');
+  if (policy.recoveryHoldSeconds < policy.credentialHoldSeconds)
+    throw new MalformedError('policy.recoveryHoldSeconds: no shorter than the ordinary hold');
   if (policy.attestations.some(({ maxSeconds }) => maxSeconds === 0))
     throw new MalformedError('policy: an attestation of no age');
   if (policy.fees.some(({ seconds }) => seconds === 0))
@@ -111,8 +143,29 @@ export function isTighter(next: Policy, now: Policy): boolean {
     next.fees.every((rule) => isFeeTighter(rule, now)) &&
     now.approvals.every((rule) => isApprovalKept(rule, next)) &&
     next.loosenDelaySeconds >= now.loosenDelaySeconds &&
-    now.attestations.every((rule) => isAttestationKept(rule, next))
+    now.attestations.every((rule) => isAttestationKept(rule, next)) &&
+    areTiersKept(next, now) &&
+    next.credentialHoldSeconds >= now.credentialHoldSeconds &&
+    next.recoveryHoldSeconds >= now.recoveryHoldSeconds
   );
+}
+
+/** An asset that has tiers keeps at least one, and every tier that it has then bounds as much as before. */
+function areTiersKept(next: Policy, now: Policy): boolean {
+  const assets = new Set(now.tiers.map(({ asset }) => asset));
+  const isBounded = (rule: Policy['tiers'][number]): boolean =>
+    now.tiers.some(
+      (old) =>
+        old.asset === rule.asset &&
+        old.tier === rule.tier &&
+        rule.seconds >= old.seconds &&
+        rule.customerMax <= old.customerMax &&
+        rule.allMax <= old.allMax,
+    );
+  return [...assets].every((asset) => {
+    const kept = next.tiers.filter((rule) => rule.asset === asset);
+    return kept.length > 0 && kept.every(isBounded);
+  });
 }
 
 type AssetRule = Policy['assets'][number];

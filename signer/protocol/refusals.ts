@@ -38,6 +38,13 @@ export const refusals = Object.freeze({
   KIND_REFUSED: 'orders of this kind are not signed',
   CUSTOMER_MISMATCH: 'the customer field does not fit the kind of the order',
   ORDERS_NOT_ASCENDING: 'order numbers must ascend, no two alike',
+  // Customers
+  CREDENTIAL_UNKNOWN: 'the customer has no such credential here, or not yet, or no more',
+  CREDENTIAL_KNOWN: 'the customer has this credential already, or it has ended',
+  CREDENTIALS_TOO_MANY: 'the customer has as many credentials as a signer keeps',
+  ASSERTION_MISSING: 'the customer has a credential that can be used, and it did not sign the order',
+  TIER_CUSTOMER: 'the policy’s value of a window for one customer in this tier would be exceeded',
+  TIER_ALL: 'the policy’s value of a window for all customers in this tier would be exceeded',
   // Memory
   ORDER_CHANGED: 'the order number was signed with another content',
   ORDER_ELSEWHERE: 'the order was signed for another network or vault',

@@ -1,7 +1,16 @@
 /** Signatures under a document: who, with which of their keys, over the document's digest. */
-import { fromHex, parsing, toHex, type Parsed } from './canonical.ts';
+import { U64_MAX, fromHex, parsing, toHex, type Parsed } from './canonical.ts';
 import type { Json } from './document.ts';
-import { SIGNER_ID, readHex, readList, readObject, readOneOf, readText, type TextRule } from './json.ts';
+import {
+  SIGNER_ID,
+  readDecimal,
+  readHex,
+  readList,
+  readObject,
+  readOneOf,
+  readText,
+  type TextRule,
+} from './json.ts';
 
 /** Ed25519 (RFC 8032) over the 32 bytes of the digest. */
 export interface KeySignature {
@@ -11,16 +20,33 @@ export interface KeySignature {
   readonly signature: Uint8Array;
 }
 
-/** A passkey's assertion whose challenge is the digest (WebAuthn level 3, section 7.2). */
-export interface PasskeyAssertion {
-  readonly kind: 'passkey';
-  readonly by: string;
+/** What an authenticator gives for a challenge (WebAuthn level 3, section 7.2). */
+export interface Assertion {
   readonly authenticatorData: Uint8Array;
   /** The bytes that were hashed, not parsed and written again. */
   readonly clientData: Uint8Array;
   /** ES256, DER. */
   readonly signature: Uint8Array;
 }
+
+/** A passkey's assertion whose challenge is the document's digest. */
+export interface PasskeyAssertion extends Assertion {
+  readonly kind: 'passkey';
+  readonly by: string;
+}
+
+/** A customer's, whose challenge is the digest of an order. */
+export interface OrderAssertion extends Assertion {
+  /** The order's number. */
+  readonly order: bigint;
+  /** The credential: compressed point on P-256. */
+  readonly key: Uint8Array;
+}
+
+/** An order's assertion on the wire. */
+export type OrderAssertionJson = Readonly<
+  Record<'order' | 'key' | 'authenticatorData' | 'clientData' | 'signature', string>
+>;
 
 export type DocumentSignature = KeySignature | PasskeyAssertion;
 
@@ -50,6 +76,17 @@ export function readSigned(value: unknown, path: string): SignedJson {
   };
 }
 
+/** A customer's assertion over the digest of an order. */
+export function readOrderAssertion(value: unknown, path: string): OrderAssertion {
+  const fields = ['order', 'key', 'authenticatorData', 'clientData', 'signature'];
+  const assertion = readObject(value, path, fields);
+  return {
+    order: readDecimal(assertion['order'], `${path}.order`, U64_MAX),
+    key: readHex(assertion['key'], `${path}.key`, 33),
+    ...readAssertion(assertion, path),
+  };
+}
+
 function readSignature(value: unknown, path: string): DocumentSignature {
   const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
   if (readOneOf(kind, `${path}.kind`, ['key', 'passkey'] as const) === 'key') {
@@ -65,15 +102,19 @@ function readSignature(value: unknown, path: string): DocumentSignature {
   return {
     kind: 'passkey',
     by: readText(assertion['by'], `${path}.by`, SIGNER_ID),
-    authenticatorData: readBytes(
-      assertion['authenticatorData'],
-      `${path}.authenticatorData`,
-      AUTHENTICATOR_DATA_MAX,
-    ),
-    clientData: readBytes(assertion['clientData'], `${path}.clientData`, CLIENT_DATA_MAX),
-    signature: readBytes(assertion['signature'], `${path}.signature`, DER_MAX),
+    ...readAssertion(assertion, path),
   };
 }
+
+const readAssertion = (assertion: Readonly<Record<string, unknown>>, path: string): Assertion => ({
+  authenticatorData: readBytes(
+    assertion['authenticatorData'],
+    `${path}.authenticatorData`,
+    AUTHENTICATOR_DATA_MAX,
+  ),
+  clientData: readBytes(assertion['clientData'], `${path}.clientData`, CLIENT_DATA_MAX),
+  signature: readBytes(assertion['signature'], `${path}.signature`, DER_MAX),
+});
 
 export const signaturesToJson = (signatures: readonly DocumentSignature[]): Json =>
   signatures.map((one) =>

@@ -5,6 +5,7 @@ import type { DocumentType, Json } from '../protocol/document.ts';
 import { signaturesToJson, type DocumentSignature } from '../protocol/signatures.ts';
 
 export const ORIGIN = 'http://localhost:7391';
+export const CUSTOMER_ORIGIN = 'http://localhost:7392';
 /** PKCS #8 of an Ed25519 key up to its 32 bytes (RFC 8410). */
 const ED25519_HEAD = '302e020100300506032b657004220420';
 

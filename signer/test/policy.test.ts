@@ -253,12 +253,15 @@ test('whatever was paid before: what a tighter policy allows, the looser one all
           loosenDelaySeconds: 0,
           approvals: [],
           attestations: [],
+          tiers: [],
+          credentialHoldSeconds: 0,
+          recoveryHoldSeconds: 0,
         };
         const [loose, tight] = [a, b].map((assets) => policyDocument.normal({ ...base, assets: [assets] }));
         if (!isTighter(tight!, loose!)) return;
         const spending = emptySpending();
         for (const { atMs, amounts: paid } of before.toSorted((x, y) => x.atMs - y.atMs))
-          rememberSpent(spending, { asset: ETH, ...sumOf(paid), fee: 0n }, atMs);
+          rememberSpent(spending, { asset: ETH, ...sumOf(paid), fee: 0n, tiers: [] }, atMs);
         const payment = { asset: ETH, amounts, ...sumOf(amounts), nowMs: 6000 };
         if (checkOrderLimits(tight!, spending, payment) === undefined)
           assert.equal(checkOrderLimits(loose!, spending, payment), undefined);
@@ -281,13 +284,16 @@ test('windows: what is let through never exceeds any span of any window', () => 
         loosenDelaySeconds: 0,
         approvals: [],
         attestations: [],
+        tiers: [],
+        credentialHoldSeconds: 0,
+        recoveryHoldSeconds: 0,
       });
       const spending = emptySpending();
       const paid: { atMs: number; amounts: readonly bigint[] }[] = [];
       for (const { atMs, amounts } of asks.toSorted((x, y) => x.atMs - y.atMs)) {
         const asked = { asset: ETH, amounts, ...sumOf(amounts), nowMs: atMs };
         if (checkOrderLimits(policy, spending, asked) !== undefined) continue;
-        rememberSpent(spending, { asset: ETH, ...sumOf(amounts), fee: 0n }, atMs);
+        rememberSpent(spending, { asset: ETH, ...sumOf(amounts), fee: 0n, tiers: [] }, atMs);
         paid.push({ atMs, amounts });
       }
       for (const { seconds, valueMax, countMax } of limits.windows) {

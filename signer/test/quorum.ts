@@ -24,7 +24,7 @@ import type { Json } from '../protocol/document.ts';
 import type { Awaiting } from '../protocol/peers.ts';
 import type { OrderJson } from '../protocol/order.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
-import { ORIGIN, person, signedBy, type Person } from './people.ts';
+import { CUSTOMER_ORIGIN, ORIGIN, person, signedBy, type Person } from './people.ts';
 
 export const PASSPHRASE = 'correct horse battery staple';
 export const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
@@ -138,6 +138,9 @@ export function policyOf(manifest: Manifest, fields: Partial<Policy> = {}): Poli
     loosenDelaySeconds: 86_400,
     approvals: [],
     attestations: [],
+    tiers: [],
+    credentialHoldSeconds: 7 * 86_400,
+    recoveryHoldSeconds: 14 * 86_400,
     ...fields,
   };
   return policyDocument.normal(policy);
@@ -178,6 +181,7 @@ export function manifestOf(
     bitcoin: [coin(REGTEST, 'regtest'), coin(TESTNET, 'test')],
     evm: [evm(EVM), evm(EVM2)],
     journalCopies: Math.floor(identities.length / 2) + 1,
+    customerOrigin: CUSTOMER_ORIGIN,
   };
 }
 

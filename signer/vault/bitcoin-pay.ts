@@ -20,7 +20,8 @@ import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { VaultFault } from './fault.ts';
 import { checkFeeLimit, checkOrderLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
-import { checkOrders, checkReplacement, freshOf, signedBefore } from './orders.ts';
+import { checkTiers } from './tiers.ts';
+import { checkOrders, checkReplacement, freshOf, signedBefore, type OrderRules } from './orders.ts';
 import { feeBeyond, payEntry, type ChildEntry, type PayEntry } from './payments.ts';
 
 const AMOUNT_MAX = 2_100_000_000_000_000n;
@@ -31,6 +32,7 @@ export interface BitcoinRules {
   readonly entry: ManifestBitcoin;
   readonly policy: Policy;
   readonly nowMs: number;
+  readonly authorise: OrderRules['authorise'];
 }
 
 export interface BitcoinDecision {
@@ -50,7 +52,8 @@ export function decideBitcoinPay(
   const { network: place, asset } = rules.entry;
   const frozen = checkNotFrozen(memory.freezes, { network: place, asset });
   if (frozen !== undefined) return frozen;
-  const orders = checkOrders(request.orders, { place, epoch, asset, nowMs, amountMax: AMOUNT_MAX }, memory);
+  const bounds = { place, epoch, asset, nowMs, amountMax: AMOUNT_MAX, authorise: rules.authorise };
+  const orders = checkOrders(request.orders, bounds, memory);
   if (!orders.ok) return orders;
   const decoded = decodeTransaction(request.psbt);
   if (!decoded.ok) return decoded;
@@ -71,6 +74,7 @@ export function decideBitcoinPay(
   const more = feeBeyond(fee.value, orders.value, memory);
   const beyond =
     checkOrderLimits(rules.policy, memory.spending, { asset, ...fresh, nowMs }) ??
+    checkTiers(rules.policy, memory.spending, { asset, fresh: fresh.tiers, nowMs }) ??
     checkFeeLimit(rules.policy, memory.spending, { network: place, fee: more, nowMs });
   if (beyond !== undefined) return beyond;
   const details = { epoch, outputs: transaction.outputs.length };

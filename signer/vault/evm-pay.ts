@@ -11,7 +11,8 @@ import type { Policy } from '../protocol/policy.ts';
 import { checkNotFrozen } from './freezes.ts';
 import { checkOrderLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
-import { checkOrders, freshOf, signedBefore } from './orders.ts';
+import { checkTiers } from './tiers.ts';
+import { checkOrders, freshOf, signedBefore, type OrderRules } from './orders.ts';
 import { payEntry, type PayEntry } from './payments.ts';
 
 /** An item of the contract keeps 96 bits for the amount. */
@@ -26,6 +27,7 @@ export interface EvmRules {
   readonly entry: ManifestEvm;
   readonly policy: Policy;
   readonly nowMs: number;
+  readonly authorise: OrderRules['authorise'];
 }
 
 export interface EvmDecision {
@@ -48,7 +50,8 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   const frozen = checkNotFrozen(memory.freezes, { network: entry.network, asset: token.asset });
   if (frozen !== undefined) return frozen;
   const place = `${entry.network} ${entry.vault}`;
-  const bounds = { place, epoch, asset: token.asset, nowMs, amountMax: AMOUNT_MAX };
+  const { authorise } = rules;
+  const bounds = { place, epoch, asset: token.asset, nowMs, amountMax: AMOUNT_MAX, authorise };
   const orders = checkOrders(request.orders, bounds, memory);
   if (!orders.ok) return orders;
   const late = checkDeadline(request.deadline, rules);
@@ -69,7 +72,9 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   const decision = { digest, place, id: attempt.id, asset };
   if (before.value) return accept({ entry: undefined, ...decision });
   const fresh = freshOf(orders.value, memory, nowMs);
-  const beyond = checkOrderLimits(rules.policy, memory.spending, { asset, ...fresh, nowMs });
+  const beyond =
+    checkOrderLimits(rules.policy, memory.spending, { asset, ...fresh, nowMs }) ??
+    checkTiers(rules.policy, memory.spending, { asset, fresh: fresh.tiers, nowMs });
   if (beyond !== undefined) return beyond;
   const { deadline, generation } = request;
   const details = {

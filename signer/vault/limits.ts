@@ -14,9 +14,15 @@ export interface Spending {
   readonly orders: Map<string, Totals>;
   /** By network: satoshi of fees. */
   readonly fees: Map<string, Totals>;
+  /** By asset and tier, and by customer with it: what customers' orders pay. */
+  readonly tiers: Map<string, Totals>;
 }
 
-export const emptySpending = (): Spending => ({ orders: new Map(), fees: new Map() });
+export const emptySpending = (): Spending => ({
+  orders: new Map(),
+  fees: new Map(),
+  tiers: new Map(),
+});
 
 /** What a decision adds, at the time of its journal entry. */
 export interface Spent {
@@ -26,13 +32,16 @@ export interface Spent {
   readonly count: number;
   /** Satoshi above what earlier attempts for these orders could have cost already. */
   readonly fee: bigint;
+  /** The part of each window of a tier. */
+  readonly tiers: readonly { readonly key: string; readonly value: bigint }[];
 }
 
 export function rememberSpent(
-  { orders, fees }: Spending,
-  { asset, value, count, fee }: Spent,
+  { orders, fees, tiers }: Spending,
+  { asset, value, count, fee, tiers: parts }: Spent,
   atMs: number,
 ): void {
+  for (const part of parts) add(tiers, part.key, { atMs, value: part.value, count: 1 });
   if (count > 0) add(orders, asset, { atMs, value, count });
   if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: fee, count: 1 });
 }
@@ -49,8 +58,9 @@ export interface Asked {
 }
 
 /** Takes out again what was remembered for that time. */
-export function forgetSpent({ orders, fees }: Spending, spent: Spent, atMs: number): void {
+export function forgetSpent({ orders, fees, tiers }: Spending, spent: Spent, atMs: number): void {
   const { asset, value, count, fee } = spent;
+  for (const part of spent.tiers) add(tiers, part.key, { atMs, value: -part.value, count: -1 });
   if (count > 0) add(orders, asset, { atMs, value: -value, count: -count });
   if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: -fee, count: -1 });
 }
@@ -66,7 +76,7 @@ export function checkOrderLimits(policy: Policy, { orders }: Spending, payment: 
   const weighty = approvals.find(({ from }) => amounts.some((amount) => amount >= from));
   if (weighty !== undefined) return refuse('APPROVALS_MISSING', `from ${weighty.from}: ${weighty.operators}`);
   for (const { seconds, valueMax, countMax } of rule.windows) {
-    const spent = within(orders.get(asset), { seconds, nowMs });
+    const spent = spentWithin(orders.get(asset), { seconds, nowMs });
     if (spent.value + value > valueMax)
       return refuse('WINDOW_VALUE', `${spent.value} of ${valueMax} in ${seconds} s are spent`);
     if (spent.count + count > countMax)
@@ -83,7 +93,7 @@ export function checkFeeLimit(
 ): Refusal | undefined {
   const rule = policy.fees.find((candidate) => candidate.network === network);
   if (rule === undefined) return refuse('NOT_IN_POLICY', `fees on ${network}`);
-  const spent = within(fees.get(network), { seconds: rule.seconds, nowMs });
+  const spent = spentWithin(fees.get(network), { seconds: rule.seconds, nowMs });
   return spent.value + fee > rule.feeMax
     ? refuse('WINDOW_FEES', `${spent.value} of ${rule.feeMax} sat in ${rule.seconds} s are spent`)
     : undefined;
@@ -108,7 +118,7 @@ function add(
 }
 
 /** What happened later than `seconds` ago. */
-function within(
+export function spentWithin(
   totals: Totals | undefined,
   { seconds, nowMs }: { seconds: number; nowMs: number },
 ): { value: bigint; count: number } {

@@ -5,6 +5,7 @@ import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import { policyDocument } from '../protocol/policy.ts';
 import { readSigned, type SignedJson } from '../protocol/signatures.ts';
+import { rememberEnrolment, type CustomerMemory } from './customers.ts';
 import { emptyFreezes, rememberFreeze, rememberUnfreeze, type FreezeMemory } from './freezes.ts';
 import { emptyPayments, isSpendingKind, rememberSpend, type PaymentMemory } from './payments.ts';
 import { emptyPeers, rememberPeer, type PeerMemory } from './peers.ts';
@@ -17,6 +18,7 @@ export interface Memory extends PaymentMemory {
   readonly freezes: FreezeMemory;
   readonly policies: PolicyMemory;
   readonly peers: PeerMemory;
+  readonly customers: CustomerMemory;
   /** SHA-256 of the sealed key file that belongs to this journal. */
   sealedKeyHash: string | undefined;
 }
@@ -35,6 +37,7 @@ export function emptyMemory(): Memory {
     freezes: emptyFreezes(),
     policies: emptyPolicies(),
     peers: emptyPeers(),
+    customers: new Map(),
     sealedKeyHash: undefined,
     ...emptyPayments(),
   };
@@ -74,6 +77,9 @@ export function remember(memory: Memory, kind: string, body: unknown, place: Ent
       rememberCounters(memory.roster, countersIn(signatures));
       return;
     }
+    case 'enrolment':
+      rememberEnrolment(memory.customers, body, atMs);
+      return;
     case 'void':
       if (undo === undefined) throw new MalformedError('nothing stands before it that could be void');
       undo();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Order } from '../protocol/order.ts';
+import { accept } from './decision.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
 import { payEntry, type SignedOrder } from './payments.ts';
 import { checkOrders, checkReplacement, signedBefore } from './orders.ts';
@@ -25,6 +26,7 @@ const rules = {
   asset: order.asset,
   nowMs: 1000,
   amountMax: 10n,
+  authorise: () => accept('unproven' as const),
 };
 const id = (n: number): string => n.toString(16).padStart(64, '0');
 const put = (
@@ -89,7 +91,13 @@ test('any history: of all transactions that were let through for an order, no tw
       const memory = emptyMemory();
       const through: { inputs: readonly string[]; orders: readonly bigint[] }[] = [];
       for (const [i, { inputs, orders }] of list.entries()) {
-        const signed = orders.map((number) => ({ number, digest: id(Number(number)), amount: 1n }));
+        const signed = orders.map((number) => ({
+          number,
+          digest: id(Number(number)),
+          amount: 1n,
+          customer: '11'.repeat(16),
+          tier: 'unproven' as const,
+        }));
         if (checkReplacement(memory, { id: id(i), inputs, orders: signed }) !== undefined) continue;
         put(memory, 'bip122:0', i, inputs, signed);
         through.push({ inputs, orders });
@@ -111,7 +119,9 @@ test('any history: of all transactions that were let through for an order, no tw
 
 test('the same transaction counts as signed before only for the same orders', () => {
   const memory = emptyMemory();
-  const orders = [{ number: 1n, digest: id(1), amount: 1n }];
+  const orders = [
+    { number: 1n, digest: id(1), amount: 1n, customer: '11'.repeat(16), tier: 'unproven' as const },
+  ];
   put(memory, 'bip122:0', 7, [], orders);
   assert.deepEqual(signedBefore(memory, { place: 'bip122:0', id: id(7), orders }), { ok: true, value: true });
   assert.deepEqual(signedBefore(memory, { place: 'bip122:1', id: id(7), orders }), {
@@ -121,7 +131,7 @@ test('the same transaction counts as signed before only for the same orders', ()
   const twin = signedBefore(memory, {
     place: 'bip122:0',
     id: id(7),
-    orders: [{ number: 2n, digest: id(2), amount: 1n }],
+    orders: [{ number: 2n, digest: id(2), amount: 1n, customer: '11'.repeat(16), tier: 'unproven' as const }],
   });
   assert.equal(twin.ok ? 'ok' : twin.code, 'ORDER_CHANGED');
 });

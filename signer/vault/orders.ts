@@ -3,7 +3,16 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
 import { encodeOrder, type Order } from '../protocol/order.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
-import { attemptKey, orderList, uncounted, type PaymentMemory, type SignedOrder } from './payments.ts';
+import {
+  attemptKey,
+  orderList,
+  tierSpending,
+  uncounted,
+  type OrderTier,
+  type PaymentMemory,
+  type SignedOrder,
+  type TierSpent,
+} from './payments.ts';
 
 export interface OrderRules {
   /** The network, on EVM with the vault; an order is never signed for two places. */
@@ -14,6 +23,8 @@ export interface OrderRules {
   /** Unix ms by the own clock. */
   readonly nowMs: number;
   readonly amountMax: bigint;
+  /** How far an order is backed, by its own digest. */
+  readonly authorise: (order: Order, digest: Uint8Array) => Decision<OrderTier>;
 }
 
 /** Checks all orders of a request, and gives their numbers and digests. */
@@ -29,7 +40,8 @@ export function checkOrders(
     before = order.orderNumber;
     const refusal = checkBinding(order, rules);
     if (refusal !== undefined) return refusal;
-    const digest = toHex(sha256(encodeOrder(order)));
+    const hash = sha256(encodeOrder(order));
+    const digest = toHex(hash);
     const known = memory.orders.get(order.orderNumber);
     if (known !== undefined && known.digest !== digest) {
       return refuse('ORDER_CHANGED', `order ${order.orderNumber} was signed as ${known.digest}`);
@@ -37,7 +49,11 @@ export function checkOrders(
     if (known !== undefined && known.place !== rules.place) {
       return refuse('ORDER_ELSEWHERE', `order ${order.orderNumber} was signed for ${known.place}`);
     }
-    signed.push({ number: order.orderNumber, digest, amount: order.amount });
+    // What was signed once stays authorised: a replacement asks nobody again.
+    const tier = known?.isOwn === true ? accept(known.tier) : rules.authorise(order, hash);
+    if (!tier.ok) return tier;
+    const { orderNumber: number, amount } = order;
+    signed.push({ number, digest, amount, customer: toHex(order.customer), tier: tier.value });
   }
   return accept(signed);
 }
@@ -73,16 +89,20 @@ export function checkReplacement(
   return undefined;
 }
 
+interface Fresh {
+  readonly amounts: readonly bigint[];
+  readonly value: bigint;
+  readonly count: number;
+  readonly tiers: readonly TierSpent[];
+}
+
 /**
  * What is new of these orders: their amounts where this signer has not signed them yet, whatever its peers say; and what
  * windows do not hold yet, an order once, whoever signed it and in how many transactions.
  */
-export function freshOf(
-  orders: readonly SignedOrder[],
-  memory: PaymentMemory,
-  nowMs: number,
-): { amounts: bigint[]; value: bigint; count: number } {
-  const fresh: { amounts: bigint[]; value: bigint; count: number } = { amounts: [], value: 0n, count: 0 };
+export function freshOf(orders: readonly SignedOrder[], memory: PaymentMemory, nowMs: number): Fresh {
+  const tiers = tierSpending(orders, memory, { atMs: nowMs, own: true });
+  const fresh = { amounts: [] as bigint[], value: 0n, count: 0, tiers };
   for (const order of orders) {
     if (memory.orders.get(order.number)?.isOwn !== true) fresh.amounts.push(order.amount);
     const more = uncounted(order, memory, { atMs: nowMs, own: true });

@@ -1,6 +1,14 @@
 /** Which payments were signed: by this signer, and by its peers as far as their journals have come here. */
 import { MalformedError, U256_MAX, U64_MAX } from '../protocol/canonical.ts';
-import { ASSET, readDecimal, readList, readObject, readText, type TextRule } from '../protocol/json.ts';
+import {
+  ASSET,
+  readDecimal,
+  readList,
+  readObject,
+  readOneOf,
+  readText,
+  type TextRule,
+} from '../protocol/json.ts';
 import { emptySpending, forgetSpent, rememberSpent, type Spending, type Spent } from './limits.ts';
 
 /** A transaction that was signed for some orders; on EVM it has no inputs and `id` is the signed digest. */
@@ -21,6 +29,8 @@ export interface OrderMemory {
   /** Base units that the windows hold for it, and since when. A peer may have named too little, or a wrong time. */
   readonly counted: bigint;
   readonly countedAtMs: number;
+  /** By whoever told of it first, or by the own checks. */
+  readonly tier: OrderTier;
   /** This signer has journalled it itself, after its own checks. */
   readonly isOwn: boolean;
 }
@@ -47,12 +57,36 @@ export interface PaymentMemory {
   undo: (() => void) | undefined;
 }
 
+/** How far an order is backed; the house's own belong to no tier. */
+export const orderTiers = ['house', 'unproven', 'unfunded'] as const;
+export type OrderTier = (typeof orderTiers)[number];
+
 export interface SignedOrder {
   readonly number: bigint;
   readonly digest: string;
   /** Base units. */
   readonly amount: bigint;
+  /** UUID in hex; zeros for the house. */
+  readonly customer: string;
+  readonly tier: OrderTier;
 }
+
+/** What an order adds to the windows of its tier. */
+export interface TierSpent {
+  readonly customer: string;
+  readonly tier: OrderTier;
+  /** Base units. */
+  readonly value: bigint;
+}
+
+/** Names of the windows that an order counts in: its customer's in the tier, and everybody's. */
+export const tierKeys = (
+  asset: string,
+  { customer, tier }: Pick<SignedOrder, 'customer' | 'tier'>,
+): { readonly customer: string; readonly all: string } => ({
+  customer: `${asset} ${tier} ${customer}`,
+  all: `${asset} ${tier}`,
+});
 
 /** Body of a `bitcoin-pay` or `evm-pay` entry; `details` are for readers of the journal, not for memory. */
 export interface PayEntry {
@@ -60,7 +94,13 @@ export interface PayEntry {
   readonly id: string;
   readonly asset: string;
   readonly inputs: readonly string[];
-  readonly orders: readonly (readonly [number: string, digest: string, amount: string])[];
+  readonly orders: readonly (readonly [
+    number: string,
+    digest: string,
+    amount: string,
+    customer: string,
+    tier: OrderTier,
+  ])[];
   /** Satoshi of the whole transaction, decimal. */
   readonly fee: string;
   readonly details: Readonly<Record<string, string | number>>;
@@ -101,7 +141,8 @@ export function payEntry(options: {
     ...options,
     fee: options.fee.toString(),
     orders: options.orders.map(
-      ({ number, digest, amount }) => [number.toString(), digest, amount.toString()] as const,
+      ({ number, digest, amount, customer, tier }) =>
+        [number.toString(), digest, amount.toString(), customer, tier] as const,
     ),
   };
 }
@@ -158,6 +199,7 @@ export function rememberSpend(
   else rememberPay(memory, readPay(body), at);
 }
 
+const CUSTOMER: TextRule = { lengthMax: 32, pattern: /^[0-9a-f]{32}$/ };
 const HASH: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
 const OUTPOINT: TextRule = { lengthMax: 75, pattern: /^[0-9a-f]{64}:[0-9]{1,10}$/ };
 const PLACE: TextRule = { lengthMax: 90, pattern: /^[!-~]+( 0x[0-9a-fA-F]{40})?$/ };
@@ -173,11 +215,13 @@ export interface Pay {
 function readPay(body: unknown): Pay {
   const entry = readObject(body, 'body', ['place', 'id', 'asset', 'inputs', 'orders', 'fee', 'details']);
   const orders = readList(entry['orders'], 'orders', { min: 1, max: 1000 }, (item, path): SignedOrder => {
-    const [number, digest, amount] = readList(item, path, { min: 3, max: 3 }, (part) => part);
+    const [number, digest, amount, customer, tier] = readList(item, path, { min: 5, max: 5 }, (part) => part);
     return {
       number: readDecimal(number, path, U64_MAX),
       digest: readText(digest, path, HASH),
       amount: readDecimal(amount, path, U256_MAX),
+      customer: readText(customer, path, CUSTOMER),
+      tier: readOneOf(tier, path, orderTiers),
     };
   });
   const attempt = {
@@ -211,6 +255,7 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
       ...known,
       ...(counts ? { counted: order.amount, countedAtMs: at.atMs } : {}),
       attempts: attempts.some(({ id }) => id === attempt.id) ? attempts : [...attempts, attempt],
+      tier: at.own === undefined ? known.tier : order.tier,
       isOwn: known.isOwn || at.own !== undefined,
     });
   }
@@ -232,19 +277,39 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
 /** What a transaction for orders adds to the windows. */
 export function spentBy({ asset, attempt, orders }: Pay, memory: PaymentMemory, at: Counting): Spent {
   const fresh = orders.map((order) => uncounted(order, memory, at)).filter((more) => more > 0n);
+  const tiers = tierSpending(orders, memory, at).flatMap((part) => {
+    const keys = tierKeys(asset, part);
+    return [keys.customer, keys.all].map((key) => ({ key, value: part.value }));
+  });
   return {
     asset,
+    tiers,
     value: fresh.reduce((sum, more) => sum + more, 0n),
     count: fresh.length,
     fee: feeBeyond(attempt.fee, orders, memory),
   };
 }
 
+/** What orders add to the windows of their tiers: all of one that a peer told in another tier. */
+export function tierSpending(
+  orders: readonly SignedOrder[],
+  memory: PaymentMemory,
+  at: Counting,
+): readonly TierSpent[] {
+  return orders.flatMap((order) => {
+    const { number, amount, customer, tier } = order;
+    const isMoved = at.own !== undefined && memory.orders.get(number)?.tier !== tier;
+    const value = isMoved ? amount : uncounted(order, memory, at);
+    return tier === 'house' || value === 0n ? [] : [{ customer, tier, value }];
+  });
+}
+
 /** When an order is counted, and whether as one that this signer signs itself. */
 type Counting = { readonly atMs: number; readonly own: unknown };
 
-const orderMemory = ({ digest }: SignedOrder, place: string): OrderMemory => ({
+const orderMemory = ({ digest, tier }: SignedOrder, place: string): OrderMemory => ({
   digest,
+  tier,
   place,
   attempts: [],
   counted: 0n,
@@ -254,7 +319,7 @@ const orderMemory = ({ digest }: SignedOrder, place: string): OrderMemory => ({
 
 /** Base units of an order that windows do not hold yet. */
 export function uncounted(
-  { number, digest, amount }: SignedOrder,
+  { number, digest, amount }: Pick<SignedOrder, 'number' | 'digest' | 'amount'>,
   memory: PaymentMemory,
   { atMs, own }: Counting,
 ): bigint {
@@ -315,5 +380,5 @@ const parentOf = ({ place, spends }: Child): string =>
 export function spentByChild(child: Child, { children }: PaymentMemory): Spent {
   const known = children.get(parentOf(child));
   const more = known?.spends === child.spends ? child.fee - known.fee : child.fee;
-  return { asset: child.asset, value: 0n, count: 0, fee: more > 0n ? more : 0n };
+  return { asset: child.asset, value: 0n, count: 0, fee: more > 0n ? more : 0n, tiers: [] };
 }

@@ -30,10 +30,12 @@ import {
   spendingKinds,
   spentBy,
   spentByChild,
+  tierSpending,
   type PaymentMemory,
   type SpendingKind,
 } from './payments.ts';
 import { recoveredAddress } from './possession.ts';
+import { checkTiers } from './tiers.ts';
 
 /** The last entry of a peer's journal that is held here. */
 interface Held {
@@ -281,6 +283,9 @@ export function acceptEntry(
     const amounts = spend.orders.map(({ amount }) => amount);
     const beyond = checkOrderLimits(policy, memory.spending, { ...spent, amounts, nowMs });
     if (beyond !== undefined) return beyond;
+    const fresh = tierSpending(spend.orders, memory, counting);
+    const full = checkTiers(policy, memory.spending, { asset, fresh, nowMs });
+    if (full !== undefined) return full;
   }
   return entry.kind === 'evm-pay'
     ? undefined

@@ -5,10 +5,12 @@ import type { Policy } from '../protocol/policy.ts';
 import { decideBitcoinChild } from './bitcoin-child.ts';
 import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
 import type { BitcoinKeys, BitcoinWallet } from './bitcoin-wallet.ts';
+import { authorise } from './customers.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import type { OpenKey } from './key.ts';
 import type { Memory } from './memory.ts';
+import type { OrderRules } from './orders.ts';
 import { attemptKey, type ChildEntry, type PayEntry } from './payments.ts';
 
 export interface Approved {
@@ -39,13 +41,14 @@ export function decidePay(request: Pay, rules: SigningRules): Decision<Approved>
 
 function decideBitcoin(
   request: Exclude<Pay, { type: 'evm-pay' }>,
-  { manifest, policy, nowMs, memory, wallet, open }: SigningRules,
+  context: SigningRules,
 ): Decision<Approved> {
+  const { manifest, policy, nowMs, memory, wallet, open } = context;
   const { epoch, threshold } = manifest;
   const { network } = request;
   const found = manifest.bitcoin.find((candidate) => candidate.network === network);
   if (found === undefined) return refuse('UNKNOWN_NETWORK', network);
-  const rules = { epoch, threshold, entry: found, policy, nowMs };
+  const rules = { epoch, threshold, entry: found, policy, nowMs, authorise: authoriser(request, context) };
   const decision =
     request.type === 'bitcoin-pay'
       ? decideBitcoinPay(request, rules, wallet, memory)
@@ -60,13 +63,18 @@ function decideBitcoin(
   });
 }
 
-function decideEvm(
-  request: Extract<Pay, { type: 'evm-pay' }>,
-  { manifest, policy, nowMs, memory, open }: SigningRules,
-): Decision<Approved> {
+function decideEvm(request: Extract<Pay, { type: 'evm-pay' }>, context: SigningRules): Decision<Approved> {
+  const { manifest, policy, nowMs, memory, open } = context;
   const found = manifest.evm.find((candidate) => candidate.network === request.network);
   if (found === undefined) return refuse('UNKNOWN_NETWORK', request.network);
-  const decision = decideEvmPay(request, { epoch: manifest.epoch, entry: found, policy, nowMs }, memory);
+  const rules = {
+    epoch: manifest.epoch,
+    entry: found,
+    policy,
+    nowMs,
+    authorise: authoriser(request, context),
+  };
+  const decision = decideEvmPay(request, rules, memory);
   if (!decision.ok) return decision;
   const { entry, digest, place, id, asset } = decision.value;
   return accept({
@@ -78,4 +86,12 @@ function decideEvm(
       address: open.key.identity.evmAddress,
     }),
   });
+}
+
+function authoriser(
+  request: Pay,
+  { manifest, memory: { customers }, nowMs }: SigningRules,
+): OrderRules['authorise'] {
+  const assertions = 'assertions' in request ? request.assertions : [];
+  return (order, digest) => authorise(order, digest, { assertions, manifest, customers, nowMs });
 }

@@ -16,6 +16,7 @@ import {
   type SignAnswer,
   type Status,
 } from '../protocol/messages.ts';
+import { enrolmentDocument } from '../protocol/enrolment.ts';
 import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import { parseProveRequest, proofToJson } from '../protocol/possession.ts';
@@ -31,6 +32,7 @@ import {
 import { openKeys, openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
 import { checkAttested, takeAttestation, type AttestationMemory } from './attestations.ts';
 import { openCommit, type Commit } from './commit.ts';
+import { decideEnrolment } from './customers.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { readKeyFile, writeKeyFile } from './key-file.ts';
@@ -154,6 +156,7 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   unfreeze: documentCall('unfreeze', unfreezeDocument, decideUnfreeze),
   policy: documentCall('policy', policyDocument, decidePolicy),
   attestation,
+  enrolment,
   sign,
   confirm,
   countersign: (state, body) => committing(state, (commit) => commit.countersign(body)),
@@ -286,6 +289,26 @@ function attestation({ memory, attestations, ...state }: State, body: unknown): 
   const nowMs = state.context.nowMs();
   const taken = takeAttestation(parsed.value, { manifest, roster, held: attestations, nowMs });
   return taken.ok ? done(state) : taken;
+}
+
+/** A customer's new credential: recorded with the hold that the own clock and policy give it. */
+function enrolment(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { memory, context, journal } = state;
+  const { manifest, customers } = memory;
+  const nowMs = context.nowMs();
+  if (manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const policy = policyAt(memory.policies, nowMs);
+  if (policy === undefined) return refuse('NO_POLICY', 'have a quorum sign one');
+  const decision = decideEnrolment(parsed.value, { manifest, policy, customers, nowMs });
+  if (!decision.ok) return decision;
+  if (decision.value !== undefined) {
+    const document = enrolmentDocument.toJson(decision.value.enrolment);
+    const signed = { document, signatures: signaturesToJson(parsed.value.signatures) };
+    journal.append('enrolment', { signed, usableFrom: decision.value.usableFromMs });
+  }
+  return done(state);
 }
 
 /** As it was signed, so that whoever reads the journal can check it again. */

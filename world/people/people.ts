@@ -7,6 +7,8 @@ import type { Address, Hex } from 'viem';
 export const OPERATORS = ['alice', 'bob', 'carol'] as const;
 export const OPERATOR_QUORUM = 2;
 /** Where operators use their passkeys: what the command line serves. */
+/** Where customers of the local system use their passkeys. */
+export const CUSTOMER_ORIGIN = 'http://localhost:7392';
 export const OPERATOR_ORIGIN = 'http://localhost:7391';
 
 /** The three groups whose quorum a Safe stands for. */
