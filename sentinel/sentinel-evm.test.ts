@@ -94,13 +94,13 @@ test('a stranger sends dust, transfers of nothing from the vault, calls that nob
 });
 
 test('two stolen keys used outside our software: every signer is frozen while the call waits in the pool', async (t) => {
-  const sent = Date.now();
   const txHash = await thiefPayout(stack, {
     id: 990_001n,
     token: zeroAddress,
     to: kit.recipient(),
     units: ETH,
   });
+  const sent = Date.now();
   const freeze = await frozen('the freeze');
   t.diagnostic(`frozen at all signers ${Date.now() - sent} ms after the call came into the pool`);
   assert.equal(freeze.scope, NETWORK);
