@@ -6,6 +6,8 @@ export interface Connection {
   readonly url: string;
   readonly apiKey: string;
   readonly client: Client;
+  /** Where a sentinel tells what it sees, when one is known. */
+  readonly sentinelUrl?: string;
 }
 
 /** The answer was printed and is bad news: only the exit code, and a line for people, are left to give. */
@@ -19,7 +21,8 @@ export class UsageError extends Error {
 
 /**
  * Where the API is: --url and --key-file, else PORTCULLIS_URL and PORTCULLIS_API_KEY (or PORTCULLIS_API_KEY_FILE),
- * else the local system's `.portcullis/world.json` here or in a folder above.
+ * else the local system's `.portcullis/world.json` here or in a folder above. The sentinel is the local system's, or
+ * the one of PORTCULLIS_SENTINEL_URL.
  */
 export function connect(
   options: { url?: string; keyFile?: string },
@@ -35,7 +38,9 @@ export function connect(
       'No system found. Start one with `npm start`, or set PORTCULLIS_URL and PORTCULLIS_API_KEY_FILE.',
     );
   }
-  return { url, apiKey, client: makeClient({ url, apiKey }) };
+  const sentinelUrl = env['PORTCULLIS_SENTINEL_URL'] ?? (url === local?.url ? local.sentinelUrl : undefined);
+  const client = makeClient({ url, apiKey });
+  return { url, apiKey, client, ...(sentinelUrl === undefined ? {} : { sentinelUrl }) };
 }
 
 function readKey(file: string): string {
@@ -46,12 +51,17 @@ function readKey(file: string): string {
   }
 }
 
-function localWorld(folder: string): { url: string; apiKey: string } | undefined {
+function localWorld(
+  folder: string,
+): { url: string; apiKey: string; sentinelUrl: string | undefined } | undefined {
   const path = join(folder, '.portcullis', 'world.json');
   if (existsSync(path)) {
-    const world = JSON.parse(readFileSync(path, 'utf8')) as { api?: { url?: string; key?: string } };
+    const world = JSON.parse(readFileSync(path, 'utf8')) as {
+      api?: { url?: string; key?: string };
+      sentinel?: { url?: string };
+    };
     if (world.api?.url !== undefined && world.api.key !== undefined)
-      return { url: world.api.url, apiKey: world.api.key };
+      return { url: world.api.url, apiKey: world.api.key, sentinelUrl: world.sentinel?.url };
   }
   const above = dirname(folder);
   return above === folder ? undefined : localWorld(above);

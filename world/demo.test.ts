@@ -2,10 +2,13 @@
 // agree with the nodes to the satoshi; that one planted satoshi is seen; and that a stopped system goes on.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hex } from 'viem';
 import { makeClient } from '../client/client.ts';
@@ -68,6 +71,29 @@ test('the main job happens on Bitcoin and on two EVM networks, and the books agr
   await balanced(system);
 });
 
+test('the sentinel attests every network to every signer, found nothing, and the command line shows it', async () => {
+  const status = await system?.sentinel.status();
+  assert.ok(system && status);
+  const networks = status.networks.map(({ network }) => network).toSorted();
+  assert.deepEqual(networks, ['bip122:0f9188f13cb7b2c71f2a335e3a4fc328', 'eip155:31337', 'eip155:31338']);
+  for (const { attestation } of status.networks)
+    assert.deepEqual(Object.values(attestation?.answers ?? {}), ['taken', 'taken', 'taken']);
+  assert.deepEqual([status.freezes, status.findings.filter(({ level }) => level === 'freeze')], [[], []]);
+  const { url } = system.world.sentinel;
+  assert.deepEqual(await (await fetch(`${url}/livez`)).json(), { ok: true });
+  assert.equal((await fetch(`${url}/v1/freeze`, { method: 'POST' })).status, 404);
+  const env = {
+    PATH: process.env['PATH'],
+    PORTCULLIS_URL: system.world.api.url,
+    PORTCULLIS_API_KEY: system.world.api.key,
+    PORTCULLIS_SENTINEL_URL: url,
+  };
+  const program = fileURLToPath(new URL('../cli/portcullis.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, 'status'], { env });
+  assert.match(stdout, /sentinel watch-1/);
+  assert.equal(stdout.match(/attested [0-9]+ s ago/g)?.length, 3, stdout);
+});
+
 test('one planted satoshi is seen', async () => {
   assert.ok(system);
   const pool = openPool(system.world.postgres.url, 1);
@@ -94,6 +120,7 @@ test('stopped and started again on the same data, it goes on', async () => {
   await system.stop();
   system = await startSystem({ folder, evmNetworks, pollMs: 100 });
   assert.deepEqual(system.world.signers, before.signers);
+  assert.deepEqual(system.world.sentinel, before.sentinel);
   assert.deepEqual(
     system.world.evm.map((network) => network.contracts),
     before.evm.map((network) => network.contracts),

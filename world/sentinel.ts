@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SentinelFile } from '../sentinel/config.ts';
 import type { SentinelStatus } from '../sentinel/sentinel.ts';
 import { identityIn, type Identity } from './certificates.ts';
+import type { LocalSystem } from './configuration.ts';
+import type { WorldFile } from './world-file.ts';
 import type { WorldFolder } from './folder.ts';
+import { callRpc } from './parts/json-rpc.ts';
 import { freePort } from './parts/process.ts';
 import type { LocalSigner } from './signers.ts';
 import { supervise, type Supervised } from './supervisor.ts';
@@ -23,6 +26,9 @@ export interface SentinelKeys {
 }
 
 export interface LocalSentinel {
+  readonly id: string;
+  /** By EVM network (CAIP-2): what it watches begins after this block. */
+  readonly fromBlocks: Readonly<Record<string, number>>;
   readonly url: string;
   readonly port: number;
   readonly process: Supervised;
@@ -45,6 +51,47 @@ export async function makeSentinel(folder: WorldFolder): Promise<SentinelKeys> {
   const { x = '' } = key.export({ format: 'jwk' });
   const client = await identityIn(home, `sentinel-${ID}`);
   return { id: ID, folder: home, keyFile, publicKey: Buffer.from(x, 'base64url').toString('hex'), client };
+}
+
+/** Addresses that the local system gives out before some are used; a node derives them at every start. */
+const LOCAL_LOOKAHEAD = 1_000;
+const LOCAL_POLL_MS = 500;
+
+/** The sentinel of the local system, on the same nodes as core: there is one of each. */
+export async function startSystemSentinel(options: {
+  readonly folder: WorldFolder;
+  readonly keys: SentinelKeys;
+  readonly signers: readonly LocalSigner[];
+  readonly system: Pick<LocalSystem, 'bitcoinCaip2' | 'bitcoinNodeUrl' | 'walletManifestFile' | 'evm'>;
+  /** As the last start had it. */
+  readonly previous: Pick<WorldFile['sentinel'], 'port' | 'from_blocks'> | undefined;
+}): Promise<LocalSentinel> {
+  const { system, previous, ...rest } = options;
+  const { bitcoinCaip2: network, bitcoinNodeUrl: node } = system;
+  const evm = system.evm.map(async ({ nodeUrl, system: contracts }) => {
+    const { chainId, registry, factory, owner, operators, ownerSafe, cold } = contracts;
+    const caip2 = `eip155:${chainId}`;
+    const best = await callRpc<string>({
+      url: nodeUrl,
+      method: 'eth_blockNumber',
+      params: [],
+      timeoutMs: 10_000,
+    });
+    // What was set up before is what people have signed.
+    const fromBlock = previous?.from_blocks[caip2] ?? Number(best);
+    const ours = [registry, factory, owner, operators, ownerSafe, cold];
+    return { network: caip2, node: nodeUrl, fromBlock, contracts: ours };
+  });
+  return startLocalSentinel({
+    ...rest,
+    manifestFile: system.walletManifestFile,
+    watch: {
+      bitcoin: [{ network, node, fromHeight: 0, lookahead: LOCAL_LOOKAHEAD }],
+      evm: await Promise.all(evm),
+    },
+    pollMs: LOCAL_POLL_MS,
+    port: previous?.port,
+  });
 }
 
 /** Starts the sentinel's process and waits until it tells its status. */
@@ -94,5 +141,8 @@ export async function startLocalSentinel(options: {
     }
     await sleep(50);
   }
-  return { url, port, process, status };
+  const fromBlocks = Object.fromEntries(
+    (options.watch.evm ?? []).map(({ network, fromBlock }) => [network, fromBlock]),
+  );
+  return { id: keys.id, fromBlocks, url, port, process, status };
 }

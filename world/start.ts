@@ -66,6 +66,7 @@ function summary(system: System): string {
     ['bitcoind', world.bitcoin.url],
     ...world.evm.map((network): [string, string] => [`anvil, ${network.id}`, network.url]),
     ...world.signers.map((signer): [string, string] => [`signer ${signer.id}`, signer.url]),
+    ['sentinel', `${world.sentinel.url}/v1/status`],
     ['operators', `${system.folder.at('operators')}/{${OPERATORS.join(',')}}`],
     ['all of this', system.folder.at('world.json')],
     ['logs', system.folder.at('log')],

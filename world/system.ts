@@ -18,6 +18,7 @@ import { startPostgres, type Postgres } from './parts/postgres.ts';
 import { freePort } from './parts/process.ts';
 import { installManifest, makeOperators, publicOperators } from './operators.ts';
 import { startPeople, type People } from './people/people.ts';
+import { makeSentinel, startSystemSentinel, type LocalSentinel } from './sentinel.ts';
 import { startSigners, type LocalSigner } from './signers.ts';
 import { supervise, type Supervised } from './supervisor.ts';
 import { writeWorldFile, type WorldFile } from './world-file.ts';
@@ -46,6 +47,7 @@ export interface System {
   readonly anvils: ReadonlyMap<string, Anvil>;
   readonly people: People;
   readonly signers: readonly LocalSigner[];
+  readonly sentinel: LocalSentinel;
   readonly processes: readonly Supervised[];
   readonly miner: Miner;
   readonly stop: () => Promise<void>;
@@ -54,6 +56,8 @@ export interface System {
 const REGTEST_CAIP2 = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
 const EVM_DEFAULT = [{ id: 'ethereum', name: 'Ethereum (anvil)', chainId: 31337 }];
 const API_READY_WITHIN_MS = 60_000;
+/** Signers sign nothing without a sentinel's word that is younger. */
+const POLICY_RULES = { attestationSeconds: 60 };
 
 type Undo = (undo: () => Promise<unknown>) => void;
 
@@ -85,28 +89,23 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const client = await identityIn(folder.at('secrets'), 'core');
   say('signers: three processes, each with a key of its own');
   const operators = await makeOperators(folder);
+  const watcher = await makeSentinel(folder);
   const signers = await startSigners({
     folder,
     client,
+    sentinels: [watcher.client],
     operators: operators.map((operator) => operator.client),
     ports: previous?.signers.map(({ port }) => port),
   });
   onStop(signers.stop);
   say('contracts: registry, deposit factory, vault, Safes, timelock, test tokens');
-  const evm: LocalEvm[] = [];
-  for (const [id, anvil] of nodes.anvils) {
-    evm.push(await deployLocalEvm({ id, anvil, folder, people, signers: signers.all, relayerKeyFile }));
-  }
-
+  const ours = { folder, people, signers: signers.all, relayerKeyFile };
+  const evm = await deployNetworks(options, nodes.anvils, ours);
   const system: LocalSystem = {
     bitcoinNodeUrl: nodes.bitcoind.url,
     bitcoinCaip2: REGTEST_CAIP2,
     coldDescriptor: introduced.coldDescriptor,
-    evm: evm.map((entry) => ({
-      ...entry,
-      name: (options.evmNetworks ?? EVM_DEFAULT).find(({ id }) => id === entry.id)?.name ?? entry.id,
-      relayerKeyFile,
-    })),
+    evm,
     signers: signers.all,
     signerClient: client,
     walletManifestFile: folder.at('wallet-manifest.json'),
@@ -114,36 +113,52 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
     pollMs: options.pollMs ?? 250,
     stuckAfterMs: options.stuckAfterMs ?? 30_000,
   };
-  const manifest = walletManifest(signers.all, publicOperators(operators, introduced), system);
-  await installManifest({ manifest, manifestFile: system.walletManifestFile, people, operators, signers });
+  const manifest = walletManifest(signers.all, publicOperators(operators, introduced), system, [watcher]);
+  const manifestFile = system.walletManifestFile;
+  await installManifest({ ...POLICY_RULES, manifest, manifestFile, people, operators, signers });
+  say('sentinel: watches all of it from outside');
+  const keys = { keys: watcher, signers: signers.all, previous: previous?.sentinel };
+  const sentinel = await startSystemSentinel({ folder, system, ...keys });
+  onStop(sentinel.process.stop);
   await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
 
-  const apiKey = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);
-  await registerApiKey(nodes.database.url, apiKey);
+  const apiKey = await registerApiKey(folder, nodes.database.url);
   say('core: watchers, pipeline, API');
+  const url = `http://127.0.0.1:${system.http.port}`;
   const processes = startCore(folder, system, nodes.database);
   onStop(async () => void (await Promise.all(processes.map((entry) => entry.stop()))));
-  const url = `http://127.0.0.1:${system.http.port}`;
   await answering(`${url}/livez`);
 
-  const miner = startMiner({
-    bitcoind: nodes.bitcoind,
-    anvils: [...nodes.anvils.values()],
-    everyMs: options.mineEveryMs ?? 0,
-  });
+  const { bitcoind, database, postgres, anvils } = nodes;
+  const miner = startMiner({ bitcoind, anvils: [...anvils.values()], everyMs: options.mineEveryMs ?? 0 });
   onStop(async () => miner.stop());
   const world = await writeWorldFile(folder, {
     api: { url, key: apiKey, port: system.http.port },
-    database: nodes.database.url,
-    postgres: nodes.postgres,
-    bitcoind: nodes.bitcoind,
+    database: database.url,
+    postgres,
+    bitcoind,
     evm,
-    anvils: nodes.anvils,
+    anvils,
     signers: signers.all,
+    sentinel,
     people: introduced,
-    processes,
+    processes: [sentinel.process, ...processes],
   });
-  return { folder, world, ...nodes, people, signers: signers.all, processes, miner, stop };
+  return { folder, world, ...nodes, people, signers: signers.all, sentinel, processes, miner, stop };
+}
+
+async function deployNetworks(
+  { evmNetworks = EVM_DEFAULT }: SystemOptions,
+  anvils: ReadonlyMap<string, Anvil>,
+  parts: Omit<Parameters<typeof deployLocalEvm>[0], 'id' | 'anvil'>,
+): Promise<(LocalEvm & { readonly name: string; readonly relayerKeyFile: string })[]> {
+  const { relayerKeyFile } = parts;
+  const all = [];
+  for (const [id, anvil] of anvils) {
+    const name = evmNetworks.find((network) => network.id === id)?.name ?? id;
+    all.push({ ...(await deployLocalEvm({ id, anvil, ...parts })), name, relayerKeyFile });
+  }
+  return all;
 }
 
 async function startNodes(
@@ -199,10 +214,13 @@ function startCore(folder: WorldFolder, system: LocalSystem, database: LocalData
   ];
 }
 
-async function registerApiKey(databaseUrl: string, key: string): Promise<void> {
+/** The same key at every start. */
+async function registerApiKey(folder: WorldFolder, databaseUrl: string): Promise<string> {
+  const key = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);
   const pool = openPool(databaseUrl, 1);
   await addApiKey(openDatabase(pool), { id: 'local', label: 'local system', key, at: new Date() });
   await pool.end();
+  return key;
 }
 
 /** A key of an account that pays gas and has no other power. */

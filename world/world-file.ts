@@ -6,6 +6,7 @@ import type { Anvil } from './parts/anvil.ts';
 import type { Bitcoind } from './parts/bitcoind.ts';
 import type { Postgres } from './parts/postgres.ts';
 import type { PublicPeople } from './people/people.ts';
+import type { LocalSentinel } from './sentinel.ts';
 import type { LocalSigner } from './signers.ts';
 import type { Supervised } from './supervisor.ts';
 
@@ -24,6 +25,14 @@ export interface WorldFile {
     readonly outside: readonly { readonly address: string; readonly private_key: string }[];
   }[];
   readonly signers: readonly (SignerPublic & { readonly url: string; readonly port: number })[];
+  /** It tells what it sees at `${url}/v1/status`. */
+  readonly sentinel: {
+    readonly id: string;
+    readonly url: string;
+    readonly port: number;
+    /** By network (CAIP-2): what it watches begins after this block. */
+    readonly from_blocks: Readonly<Record<string, number>>;
+  };
   readonly people: PublicPeople;
   readonly relayer_key_file: string;
   readonly configuration: string;
@@ -40,6 +49,7 @@ export async function writeWorldFile(
     readonly evm: readonly LocalEvm[];
     readonly anvils: ReadonlyMap<string, Anvil>;
     readonly signers: readonly LocalSigner[];
+    readonly sentinel: LocalSentinel;
     readonly people: PublicPeople;
     readonly processes: readonly Supervised[];
   },
@@ -66,6 +76,12 @@ export async function writeWorldFile(
       url,
       port: Number(new URL(url).port),
     })),
+    sentinel: {
+      id: parts.sentinel.id,
+      url: parts.sentinel.url,
+      port: parts.sentinel.port,
+      from_blocks: parts.sentinel.fromBlocks,
+    },
     people: parts.people,
     relayer_key_file: folder.at('secrets', 'relayer.key'),
     configuration: folder.at('portcullis.toml'),

@@ -4,12 +4,14 @@ import { SaidError } from '../connection.ts';
 import type { OpenSession } from '../main.ts';
 import { state, table } from '../output.ts';
 
+const SENTINEL_WITHIN_MS = 5_000;
+
 export function statusCommand(program: Command, open: OpenSession): void {
   program
     .command('status')
     .description('is it ready, what do the chains say, what is waiting')
     .action(async (_options: object, command: Command) => {
-      const { client, url, output } = open(command);
+      const { client, url, output, sentinelUrl } = open(command);
       const readiness = (await (await fetch(`${url}/readyz`)).json()) as {
         ready: boolean;
         checks: { name: string; ok: boolean; detail: string }[];
@@ -20,7 +22,9 @@ export function statusCommand(program: Command, open: OpenSession): void {
         withdrawals: countBy(withdrawals.data.map((line) => line.status)),
         deposits: countBy(deposits.data.map((line) => line.status)),
       };
-      output.show({ ...readiness, ...waiting }, () =>
+      const sentinel = sentinelUrl === undefined ? undefined : await sentinelAt(sentinelUrl);
+      const shown = { ...readiness, ...waiting, ...(sentinel === undefined ? {} : { sentinel }) };
+      output.show(shown, () =>
         [
           table(
             ['part', '', 'detail'],
@@ -37,10 +41,54 @@ export function statusCommand(program: Command, open: OpenSession): void {
             Object.entries(waiting.deposits).map(([name, n]) => [state(name), n]),
             'No deposits yet.',
           ),
+          ...(sentinel === undefined ? [] : [sentinelTable(sentinel)]),
         ].join('\n'),
       );
       if (!readiness.ready) throw new SaidError('Not ready: see above.');
     });
+}
+
+/** Read as it comes: this page says what there is and does not decide by it. */
+interface SentinelSeen {
+  readonly id?: string;
+  readonly networks?: readonly {
+    readonly network: string;
+    readonly height: number;
+    readonly error?: string;
+    readonly withheld?: string;
+    readonly attestation?: { readonly ageSeconds: number };
+  }[];
+  readonly findings?: readonly { readonly level: string; readonly code: string; readonly detail: string }[];
+  /** It could not be reached, and why. */
+  readonly unreachable?: string;
+}
+
+async function sentinelAt(url: string): Promise<SentinelSeen> {
+  try {
+    const response = await fetch(`${url}/v1/status`, { signal: AbortSignal.timeout(SENTINEL_WITHIN_MS) });
+    return (await response.json()) as SentinelSeen;
+  } catch (error) {
+    return { unreachable: `${url}: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function sentinelTable({ id, networks = [], findings = [], unreachable }: SentinelSeen): string {
+  const rows = networks.map(({ network, height, error, withheld, attestation }) => [
+    network,
+    attestation && error === undefined && withheld === undefined ? '✓' : '✗',
+    `block ${height}`,
+    error ??
+      withheld ??
+      (attestation ? `attested ${attestation.ageSeconds} s ago` : 'not attested since it started'),
+  ]);
+  const [last] = findings;
+  if (unreachable !== undefined) rows.push(['not reached', '✗', '', unreachable]);
+  if (last !== undefined) rows.push(['last finding', last.level, last.code, last.detail]);
+  return table(
+    [`sentinel ${id ?? ''}`.trim(), '', 'seen', 'detail'],
+    rows,
+    'The sentinel has seen nothing yet.',
+  );
 }
 
 function countBy(names: string[]): Record<string, number> {
