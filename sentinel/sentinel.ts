@@ -142,7 +142,14 @@ function openParts(config: SentinelConfig, { nowMs, randomBytes, log }: Sentinel
   const findings = openFindings({ freeze: freezer.freeze, nowMs, log });
   const faults = new Map<string, string>();
   const attester = openAttester({ ...shared, ...attest });
-  return { file, journals: judging(journals, faults, findings.judge), faults, freezer, findings, attester };
+  return {
+    file,
+    journals: judging(journals, faults, findings.judge, nowMs),
+    faults,
+    freezer,
+    findings,
+    attester,
+  };
 }
 
 /** Attests what was just seen of a network, or withholds it. */
@@ -268,28 +275,33 @@ async function lookAt(
   }
 }
 
+const ALARMS = { silent: 'JOURNAL_UNREACHABLE', behind: 'JOURNAL_BEHIND' } as const;
+
 /** The same journals, read by one at a time; a fork that a reading shows is judged at once. */
 function judging(
   journals: Journals,
   faults: Map<string, string>,
   judged: (finding: Finding) => Promise<void>,
+  nowMs: () => number,
 ): Journals {
   let turn: Promise<unknown> = Promise.resolve();
   const read = async (): Promise<readonly JournalFault[]> => {
     const found = await journals.refresh();
     for (const signer of faults.keys())
-      if (!faults.get(signer)?.startsWith('forked') && !found.some((fault) => fault.signer === signer))
+      if (
+        !/^(forked|contradicts)/.test(faults.get(signer) ?? '') &&
+        !found.some((fault) => fault.signer === signer)
+      )
         faults.delete(signer);
     for (const { signer, kind, detail } of found) {
+      const isNew = !faults.get(signer)?.startsWith(kind);
       faults.set(signer, `${kind}: ${detail}`);
-      if (kind === 'silent') continue;
-      await judged({
-        level: 'freeze',
-        code: 'JOURNAL_FORK',
-        scope: 'everything',
-        key: `fork ${signer}`,
-        detail: `the journal of signer ${signer}: ${detail}`,
-      });
+      const said = { scope: EVERYTHING, detail: `the journal of signer ${signer}: ${detail}` };
+      if (kind === 'forked' || kind === 'contradicts')
+        await judged({ ...said, level: 'freeze', code: 'JOURNAL_FORK', key: `${kind} ${signer}` });
+      // Each time that it begins: a host that is down, or came back from a snapshot, stops nothing by itself.
+      else if (isNew)
+        await judged({ ...said, level: 'alarm', code: ALARMS[kind], key: `${kind} ${signer} ${nowMs()}` });
     }
     return found;
   };

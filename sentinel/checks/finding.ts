@@ -22,6 +22,7 @@ export const findingCodes = [
   'JOURNAL_FORK',
   'CHAIN_SHORT',
   'JOURNAL_UNREACHABLE',
+  'JOURNAL_BEHIND',
   'JOURNALS_FEW',
   'DEEP_REORG',
   'CHAIN_LAG',

@@ -19,7 +19,8 @@ export interface Journalled {
 
 export interface JournalFault {
   readonly signer: string;
-  readonly kind: 'forked' | 'silent';
+  /** `contradicts`: it holds another order under a number than another signer's journal does. */
+  readonly kind: 'forked' | 'contradicts' | 'silent' | 'behind';
   readonly detail: string;
 }
 
@@ -47,8 +48,12 @@ interface One {
   silent: boolean;
   forked: boolean;
   readonly held: Set<string>;
-  /** What was held last. */
-  last: string;
+  /** What was held last, and the orders that were new with it. */
+  last: { readonly held: string; readonly orders: readonly bigint[] };
+  /** Digests of orders by their numbers. */
+  readonly digests: Map<bigint, string>;
+  /** The last hashes by their numbers. */
+  readonly hashes: Map<bigint, string>;
   /** Freezes that a quorum has lifted. */
   readonly lifted: Set<string>;
 }
@@ -67,17 +72,31 @@ export function openJournals(
     silent: true,
     forked: false,
     held: new Set(),
-    last: '',
+    last: { held: '', orders: [] },
+    digests: new Map(),
+    hashes: new Map(),
     lifted: new Set(),
   }));
+  const contradictions: JournalFault[] = [];
   const take = (one: One, { entry, body }: ChainEntry): void => {
     if (entry.kind === 'unfreeze') for (const id of liftedIn(body)) one.lifted.add(id);
     // Its peers refused what it wrote last, and it signed nothing for it.
-    if (entry.kind === 'void') one.held.delete(one.last);
+    if (entry.kind === 'void') {
+      one.held.delete(one.last.held);
+      for (const order of one.last.orders) one.digests.delete(order);
+    }
     if (!['bitcoin-pay', 'bitcoin-child', 'evm-pay'].includes(entry.kind)) return;
-    const { place, ...journalled } = readEntry(body);
-    one.last = `${place} ${journalled.id}`;
-    one.held.add(one.last);
+    const { place, digests, ...journalled } = readEntry(body);
+    one.last = {
+      held: `${place} ${journalled.id}`,
+      orders: journalled.orders.filter((order) => !one.digests.has(order)),
+    };
+    one.held.add(one.last.held);
+    for (const [order, digest] of digests) {
+      const fault = contradiction(one, order, digest, all);
+      if (fault !== undefined) contradictions.push(fault);
+      one.digests.set(order, digest);
+    }
     for (const order of journalled.orders) {
       const key = `${place} ${order}`;
       const known = byOrder.get(key) ?? new Map<string, Journalled>();
@@ -87,7 +106,7 @@ export function openJournals(
   return {
     refresh: async () => {
       const faults = await Promise.all(all.map(async (one) => readOn(one, (entry) => take(one, entry))));
-      return faults.filter((fault) => fault !== undefined);
+      return [...faults, ...contradictions.splice(0)].filter((fault) => fault !== undefined);
     },
     witnesses: (place, id) => {
       const holding = all.filter((one) => !one.forked && one.held.has(`${place} ${id}`)).length;
@@ -110,14 +129,19 @@ async function readOn(one: One, take: (entry: ChainEntry) => void): Promise<Jour
       const parsed = parseJournalAnswer(await one.ask('GET', `/v1/journal?after=${one.end.sequence}`));
       if (!parsed.ok) return silence(one, parsed.detail);
       if (!parsed.value.ok) return silence(one, `${parsed.value.code}: ${parsed.value.detail}`);
-      const extended = extendChain(parsed.value, { signer: one.id, end: one.end, shown: one.shown, sha256 });
+      const { id: signer, end, shown, hashes } = one;
+      const hashAt = (sequence: bigint): string | undefined => hashes.get(sequence);
+      const extended = extendChain(parsed.value, { signer, end, shown, hashAt, sha256 });
       if (!extended.ok) {
         Object.assign(one, { forked: true, silent: false });
         return { signer: one.id, kind: 'forked', detail: extended.detail };
       }
       for (const entry of extended.entries) take(entry);
       one.end = extended.end;
+      rememberHashes(one, extended.entries);
       if (one.end.sequence >= one.shown.sequence) one.shown = one.end;
+      if (extended.behind !== undefined && one.end.sequence >= BigInt(parsed.value.journal.sequence))
+        return { ...silence(one, extended.behind), kind: 'behind' };
       if (one.end.sequence >= BigInt(parsed.value.journal.sequence)) break;
     }
   } catch (error) {
@@ -127,23 +151,57 @@ async function readOn(one: One, take: (entry: ChainEntry) => void): Promise<Jour
   return undefined;
 }
 
+/** A signer whose journal is rolled back further than this, while a sentinel runs, is behind until it contradicts. */
+const HASHES_MAX = 10_000;
+
+function rememberHashes({ hashes, end }: One, entries: readonly ChainEntry[]): void {
+  for (const [i, { entry }] of entries.entries()) {
+    const after = entries[i + 1];
+    hashes.set(entry.sequence, after === undefined ? end.hash : toHex(after.entry.previous));
+  }
+  for (const oldest of hashes.keys()) {
+    if (hashes.size <= HASHES_MAX) break;
+    hashes.delete(oldest);
+  }
+}
+
+function contradiction(
+  one: One,
+  order: bigint,
+  digest: string,
+  all: readonly One[],
+): JournalFault | undefined {
+  const other = all.find(({ digests }) => (digests.get(order) ?? digest) !== digest);
+  if (other === undefined) return undefined;
+  const detail = `order ${order} is ${digest} here and ${other.digests.get(order)} in that of ${other.id}`;
+  return { signer: one.id, kind: 'contradicts', detail };
+}
+
 function silence(one: One, detail: string): JournalFault {
   one.silent = true;
   return { signer: one.id, kind: 'silent', detail };
 }
 
 /** The parts of an entry's body that explain a movement. Throws TypeError for a body that is none. */
-function readEntry(body: unknown): Journalled & { readonly place: string } {
+function readEntry(
+  body: unknown,
+): Journalled & { readonly place: string; readonly digests: readonly (readonly [bigint, string])[] } {
   const { place, id, orders, details } = body as Record<string, unknown>;
   if (typeof place !== 'string' || typeof id !== 'string')
     throw new TypeError('an entry without place or id');
-  const numbers = (Array.isArray(orders) ? orders : []).map((order: unknown) => {
-    const [number] = order as readonly unknown[];
+  const digests = (Array.isArray(orders) ? orders : []).map((order: unknown) => {
+    const [number, digest] = order as readonly unknown[];
     const value = BigInt(String(number));
     if (value < 0n || value > U256_MAX) throw new TypeError('an order number out of range');
-    return value;
+    return [value, String(digest)] as const;
   });
-  return { place, id, orders: numbers, details: (details ?? {}) as Journalled['details'] };
+  return {
+    place,
+    id,
+    digests,
+    orders: digests.map(([number]) => number),
+    details: (details ?? {}) as Journalled['details'],
+  };
 }
 
 /** Ids of the freezes that an entry lifts. */

@@ -12,7 +12,9 @@ export async function watching(
   scope: TestScope,
   stack: Stack,
   attest?: SentinelFile['attest'],
+  lagMaxSeconds?: number,
 ): Promise<LocalSentinel> {
+  const lag = lagMaxSeconds === undefined ? {} : { lagMaxSeconds };
   const fromBlock = Number((await stack.anvil?.rpc<string>('eth_blockNumber')) ?? 0);
   const evm = stack.config.networks.flatMap((network) =>
     network.kind === 'evm'
@@ -22,6 +24,7 @@ export async function watching(
             node: stack.anvil?.url ?? '',
             fromBlock,
             contracts: [network.registry, network.factory],
+            ...lag,
           },
         ]
       : [],
@@ -32,7 +35,7 @@ export async function watching(
     manifestFile: stack.manifestFile,
     signers: stack.signers.all,
     watch: {
-      bitcoin: [{ network: BITCOIN, node: stack.node.url, fromHeight: 0, lookahead: 200 }],
+      bitcoin: [{ network: BITCOIN, node: stack.node.url, fromHeight: 0, lookahead: 200, ...lag }],
       evm,
     },
     pollMs: 50,
