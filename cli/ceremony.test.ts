@@ -372,6 +372,8 @@ const plan = () => ({
   threshold: 2,
   operatorQuorum: 3,
   operatorOrigin: ORIGIN,
+  customerOrigin: 'http://localhost:7392',
+  journalCopies: 2,
   sentinels: [],
   bitcoin: [
     {
