@@ -76,6 +76,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/customers/{id}/credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that a customer enrolled, and what each signer answered */
+        get: operations["listCredentials"];
+        put?: never;
+        /** Pass on the enrolment of a passkey, as the customer signed it; signers decide since when it counts */
+        post: operations["enrolCredential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/deposits": {
         parameters: {
             query?: never;
@@ -444,6 +462,22 @@ export interface components {
             external_id: string;
             /** Format: date-time */
             created_at: string;
+        };
+        Credential: {
+            customer_id: string;
+            /** @description Compressed point on P-256, hex */
+            key: string;
+            /** @description Since when all signers take it; null until all have answered */
+            usable_at: string | null;
+            ended_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            signers: {
+                signer: string;
+                usable_at: string | null;
+                /** @description The code for which this signer does not take it */
+                refused: string | null;
+            }[];
         };
         DepositAddress: {
             id: string;
@@ -1751,6 +1785,521 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
                      *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "NOT_READY";
+                    };
+                };
+            };
+        };
+    };
+    listCredentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, or found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "customer_id": "cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c",
+                     *           "key": "0346aacd8392fa4af4a86edd90d6389e212578da6cf18507ab44cdedbbed84ba7a",
+                     *           "usable_at": "2026-11-30T09:00:02.000Z",
+                     *           "ended_at": null,
+                     *           "created_at": "2026-11-23T09:00:00.000Z",
+                     *           "signers": [
+                     *             {
+                     *               "signer": "a",
+                     *               "usable_at": "2026-11-30T09:00:01.000Z",
+                     *               "refused": null
+                     *             },
+                     *             {
+                     *               "signer": "b",
+                     *               "usable_at": "2026-11-30T09:00:02.000Z",
+                     *               "refused": null
+                     *             },
+                     *             {
+                     *               "signer": "c",
+                     *               "usable_at": "2026-11-30T09:00:01.000Z",
+                     *               "refused": null
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Credential"][];
+                    };
+                };
+            };
+            /** @description `REQUEST_INVALID`: The request does not have the shape that this route takes. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "REQUEST_INVALID";
+                    };
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Send Authorization: Bearer with an API key that is valid here. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `UNKNOWN_CUSTOMER`: There is no such customer. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "UNKNOWN_CUSTOMER";
+                    };
+                };
+            };
+            /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "INTERNAL";
+                    };
+                };
+            };
+            /** @description `NOT_READY`: Not ready to serve: nothing is known of what this request did, send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "NOT_READY";
+                    };
+                };
+            };
+        };
+    };
+    enrolCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "enrolment": {
+                 *         "document": {
+                 *           "customer": "0198b7a8f2c17d3e9a4b5c6d7e8f9a0c",
+                 *           "key": "0346aacd8392fa4af4a86edd90d6389e212578da6cf18507ab44cdedbbed84ba7a",
+                 *           "ends": []
+                 *         },
+                 *         "signatures": [
+                 *           {
+                 *             "kind": "passkey",
+                 *             "by": "new",
+                 *             "authenticatorData": "49960de5880e8c687434170f6476605b8fe4aeb9a28632c7995cf3ba831d97630500000000",
+                 *             "clientData": "7b2274797065223a22776562617574686e2e676574222c226368616c6c656e6765223a22787a694b4661524f664a315f36545053455956525846676a2d6d7735766359623379464153717838686938222c226f726967696e223a22687474703a2f2f6c6f63616c686f73743a37333932222c2263726f73734f726967696e223a66616c73657d",
+                 *             "signature": "3045022100fcffb1cd61e19054479e9aba02d1f9f93b487a8962f60e90d06f78ade04839a40220071474d7db7f5435bfa422f5dffa08713a70cf0bd22227077b3de18b168548ab"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    /** @description A signed `portcullis/enrolment/1` */
+                    enrolment: {
+                        document: unknown;
+                        signatures: unknown[];
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Done, or found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "customer_id": "cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c",
+                     *       "key": "0346aacd8392fa4af4a86edd90d6389e212578da6cf18507ab44cdedbbed84ba7a",
+                     *       "usable_at": "2026-11-30T09:00:02.000Z",
+                     *       "ended_at": null,
+                     *       "created_at": "2026-11-23T09:00:00.000Z",
+                     *       "signers": [
+                     *         {
+                     *           "signer": "a",
+                     *           "usable_at": "2026-11-30T09:00:01.000Z",
+                     *           "refused": null
+                     *         },
+                     *         {
+                     *           "signer": "b",
+                     *           "usable_at": "2026-11-30T09:00:02.000Z",
+                     *           "refused": null
+                     *         },
+                     *         {
+                     *           "signer": "c",
+                     *           "usable_at": "2026-11-30T09:00:01.000Z",
+                     *           "refused": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Credential"];
+                };
+            };
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "customer_id": "cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c",
+                     *       "key": "0346aacd8392fa4af4a86edd90d6389e212578da6cf18507ab44cdedbbed84ba7a",
+                     *       "usable_at": "2026-11-30T09:00:02.000Z",
+                     *       "ended_at": null,
+                     *       "created_at": "2026-11-23T09:00:00.000Z",
+                     *       "signers": [
+                     *         {
+                     *           "signer": "a",
+                     *           "usable_at": "2026-11-30T09:00:01.000Z",
+                     *           "refused": null
+                     *         },
+                     *         {
+                     *           "signer": "b",
+                     *           "usable_at": "2026-11-30T09:00:02.000Z",
+                     *           "refused": null
+                     *         },
+                     *         {
+                     *           "signer": "c",
+                     *           "usable_at": "2026-11-30T09:00:01.000Z",
+                     *           "refused": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Credential"];
+                };
+            };
+            /** @description `REQUEST_INVALID`: The request does not have the shape that this route takes. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "REQUEST_INVALID";
+                    };
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Send Authorization: Bearer with an API key that is valid here. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `UNKNOWN_CUSTOMER`: There is no such customer. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNKNOWN_CUSTOMER",
+                     *       "title": "There is no such customer",
+                     *       "status": 404,
+                     *       "detail": "There is no such customer",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "UNKNOWN_CUSTOMER",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "UNKNOWN_CUSTOMER";
+                    };
+                };
+            };
+            /** @description `CREDENTIAL_KNOWN`: This credential has ended: enrol another one. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#CREDENTIAL_KNOWN",
+                     *       "title": "This credential has ended: enrol another one",
+                     *       "status": 409,
+                     *       "detail": "This credential has ended: enrol another one",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "CREDENTIAL_KNOWN",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "CREDENTIAL_KNOWN";
+                    };
+                };
+            };
+            /** @description `BODY_TOO_LARGE`: The body is larger than this route takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#BODY_TOO_LARGE",
+                     *       "title": "The body is larger than this route takes",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than this route takes",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "BODY_TOO_LARGE";
+                    };
+                };
+            };
+            /** @description `MEDIA_TYPE_UNSUPPORTED`: Send a body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#MEDIA_TYPE_UNSUPPORTED",
+                     *       "title": "Send a body as application/json",
+                     *       "status": 415,
+                     *       "detail": "Send a body as application/json",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "MEDIA_TYPE_UNSUPPORTED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "MEDIA_TYPE_UNSUPPORTED";
+                    };
+                };
+            };
+            /**
+             * @description `ENROLMENT_MALFORMED`, `ENROLMENT_OF_ANOTHER`, `ENROLMENT_NOT_SIGNED`, `CREDENTIALS_TOO_MANY`
+             *
+             *     `ENROLMENT_MALFORMED`: This is no signed enrolment.
+             *
+             *     `ENROLMENT_OF_ANOTHER`: This enrolment names another customer.
+             *
+             *     `ENROLMENT_NOT_SIGNED`: The new credential, and the old one where it is shown, sign the enrolment on the customers’ origin.
+             *
+             *     `CREDENTIALS_TOO_MANY`: The customer has as many credentials as signers keep.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#ENROLMENT_MALFORMED",
+                     *       "title": "This is no signed enrolment",
+                     *       "status": 422,
+                     *       "detail": "This is no signed enrolment",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "ENROLMENT_MALFORMED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "ENROLMENT_MALFORMED" | "ENROLMENT_OF_ANOTHER" | "ENROLMENT_NOT_SIGNED" | "CREDENTIALS_TOO_MANY";
+                    };
+                };
+            };
+            /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "INTERNAL";
+                    };
+                };
+            };
+            /** @description `NOT_READY`: Not ready to serve: nothing is known of what this request did, send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
                      *       "code": "NOT_READY",
                      *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
                      *       "retryable": true
@@ -3449,11 +3998,17 @@ export interface operations {
                     /** @description Your own id, unique for ever */
                     external_id: string;
                     quote_id?: string;
-                    /** @description The customer's own signature over the order's digest */
+                    /** @description The customer's own signature over the quoted order's digest, base64url as a browser gives it */
                     authorization?: {
-                        type: string;
+                        /** @enum {string} */
+                        type: "passkey";
+                        /** @description Its key: compressed point on P-256, hex */
                         credential: string;
-                        assertion: string;
+                        response: {
+                            authenticatorData: string;
+                            clientDataJSON: string;
+                            signature: string;
+                        };
                     };
                 };
             };
@@ -3732,7 +4287,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `IDEMPOTENCY_KEY_REUSED`, `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`, `AMOUNT_NOT_DECIMAL`, `AMOUNT_NOT_POSITIVE`, `AMOUNT_TOO_PRECISE`, `AMOUNT_TOO_LARGE`, `BELOW_MINIMUM`, `ADDRESS_MALFORMED`, `ADDRESS_CHECKSUM`, `ADDRESS_WRONG_NETWORK`, `ADDRESS_UNSUPPORTED`, `ADDRESS_UNSPENDABLE`, `ADDRESS_ZERO`, `OWN_ADDRESS`, `TOKEN_CONTRACT_AS_DESTINATION`, `INSUFFICIENT_FUNDS`, `NOT_YET_FINAL`, `QUOTE_EXPIRED`, `QUOTE_MISMATCH`
+             * @description `IDEMPOTENCY_KEY_REUSED`, `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`, `AMOUNT_NOT_DECIMAL`, `AMOUNT_NOT_POSITIVE`, `AMOUNT_TOO_PRECISE`, `AMOUNT_TOO_LARGE`, `BELOW_MINIMUM`, `ADDRESS_MALFORMED`, `ADDRESS_CHECKSUM`, `ADDRESS_WRONG_NETWORK`, `ADDRESS_UNSUPPORTED`, `ADDRESS_UNSPENDABLE`, `ADDRESS_ZERO`, `OWN_ADDRESS`, `TOKEN_CONTRACT_AS_DESTINATION`, `INSUFFICIENT_FUNDS`, `NOT_YET_FINAL`, `QUOTE_EXPIRED`, `QUOTE_MISMATCH`, `AUTHORIZATION_REQUIRED`, `AUTHORIZATION_REFUSED`
              *
              *     `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another request.
              *
@@ -3773,6 +4328,10 @@ export interface operations {
              *     `QUOTE_EXPIRED`: This quote has expired: ask for a new one.
              *
              *     `QUOTE_MISMATCH`: This quote is for another withdrawal.
+             *
+             *     `AUTHORIZATION_REQUIRED`: The customer has a passkey: quote the withdrawal, have it sign the digest, and send both.
+             *
+             *     `AUTHORIZATION_REFUSED`: This is no signature over the quoted order by a credential of the customer that can be used.
              */
             422: {
                 headers: {
@@ -3793,7 +4352,7 @@ export interface operations {
                      */
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION" | "INSUFFICIENT_FUNDS" | "NOT_YET_FINAL" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH";
+                        code?: "IDEMPOTENCY_KEY_REUSED" | "UNKNOWN_NETWORK" | "UNKNOWN_ASSET" | "AMOUNT_NOT_DECIMAL" | "AMOUNT_NOT_POSITIVE" | "AMOUNT_TOO_PRECISE" | "AMOUNT_TOO_LARGE" | "BELOW_MINIMUM" | "ADDRESS_MALFORMED" | "ADDRESS_CHECKSUM" | "ADDRESS_WRONG_NETWORK" | "ADDRESS_UNSUPPORTED" | "ADDRESS_UNSPENDABLE" | "ADDRESS_ZERO" | "OWN_ADDRESS" | "TOKEN_CONTRACT_AS_DESTINATION" | "INSUFFICIENT_FUNDS" | "NOT_YET_FINAL" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "AUTHORIZATION_REQUIRED" | "AUTHORIZATION_REFUSED";
                     };
                 };
             };

@@ -10,6 +10,17 @@ import type { Customer, DepositAddress } from '../db/tables.ts';
 import { deriveAddress } from './derive-address.ts';
 
 export { AddressIndexError } from '../chain/bitcoin/bitcoin.ts';
+export { isAssertion, type Assertion } from './assertion.ts';
+export {
+  credentialSetOf,
+  credentialsOf,
+  enrolCredential,
+  recordTaken,
+  signingCredentials,
+  untakenEnrolments,
+  type CredentialRow,
+  type EnrolmentRefusal,
+} from './credentials.ts';
 export { isOwnAddress, ownAmong, ownerOf } from './whose-address.ts';
 
 export type CustomerRow = Selectable<Customer>;

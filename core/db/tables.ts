@@ -62,6 +62,16 @@ export interface ChainTip {
   at: Date;
 }
 
+export interface Credential {
+  customer_id: string;
+  key: Buffer;
+  enrolment: unknown;
+  taken: unknown;
+  usable_at: Date | null;
+  ended_at: Date | null;
+  created_at: Date;
+}
+
 export interface CreditedDeposit {
   deposit: string;
   incarnation: number;
@@ -349,6 +359,7 @@ export interface SpendOrder {
   document: unknown;
   destination: string;
   units: bigint;
+  assertion: unknown;
   outcome: string | null;
 }
 
@@ -451,6 +462,7 @@ export interface Tables {
   booked_delivery: BookedDelivery;
   chain_block: ChainBlock;
   chain_tip: ChainTip;
+  credential: Credential;
   credited_deposit: CreditedDeposit;
   customer: Customer;
   deposit: Deposit;

@@ -54,6 +54,7 @@ const placeOf = (path: string): string =>
   path
     .replace('/deposits/{id}', `/deposits/${orphaned}`)
     .replace('/strays/{id}', `/strays/${stray}`)
+    .replace('/customers/{id}/credentials', `/customers/${bob}/credentials`)
     .replace('{id}', alice)
     .replace('{network}', 'bitcoin');
 

@@ -16,6 +16,21 @@ const lastPage = { next_cursor: null, has_more: false };
 
 const customer = { id: alice, external_id: 'alice', created_at: at(0) };
 
+const bob = 'cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c';
+
+const credential = {
+  customer_id: bob,
+  key: '0346aacd8392fa4af4a86edd90d6389e212578da6cf18507ab44cdedbbed84ba7a',
+  usable_at: '2026-11-30T09:00:02.000Z',
+  ended_at: null,
+  created_at: at(0),
+  signers: [
+    { signer: 'a', usable_at: '2026-11-30T09:00:01.000Z', refused: null },
+    { signer: 'b', usable_at: '2026-11-30T09:00:02.000Z', refused: null },
+    { signer: 'c', usable_at: '2026-11-30T09:00:01.000Z', refused: null },
+  ],
+};
+
 const address = {
   id: 'addr_0198b7a901e27c4f8d6e5f708192a3b4',
   customer_id: alice,
@@ -209,6 +224,8 @@ export const operationExamples: Readonly<Record<string, OperationExample>> = {
   createCustomer: { answer: customer },
   findCustomer: { parameters: { external_id: 'alice' }, answer: { data: [customer] } },
   readCustomer: { parameters: { id: alice }, answer: customer },
+  enrolCredential: { parameters: { id: bob }, answer: credential },
+  listCredentials: { parameters: { id: bob }, answer: { data: [credential] } },
   issueDepositAddress: { parameters: { id: alice }, answer: address },
   listDepositAddresses: { parameters: { id: alice }, answer: { data: [address] } },
   readBalances: { parameters: { id: alice }, answer: { data: [balance] } },

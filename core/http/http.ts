@@ -5,6 +5,7 @@ import { forgetOldKeys } from './idempotency-age.ts';
 import { observeRequests } from './metrics.ts';
 import { assetRoutes } from './routes/assets.ts';
 import { controlRoutes } from './routes/controls.ts';
+import { credentialRoutes } from './routes/credentials.ts';
 import { customerRoutes } from './routes/customers.ts';
 import { depositRoutes } from './routes/deposits.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -35,6 +36,7 @@ export async function buildApi(deps: HttpDeps): Promise<Server> {
   await app.register(async (v1: Server) => {
     requireApiKey(v1, deps);
     customerRoutes(v1, deps);
+    credentialRoutes(v1, deps);
     depositRoutes(v1, deps);
     strayRoutes(v1, deps);
     withdrawalRoutes(v1, { ...deps, desk });

@@ -51,6 +51,22 @@ export const problemKinds = {
   SAME_CUSTOMER: kind(422, 'A transfer has two different customers'),
   INSUFFICIENT_FUNDS: kind(422, 'The balance does not cover the amount and the fee'),
   NOT_YET_FINAL: kind(422, 'Part of the balance is not irreversible yet and cannot leave', true),
+  AUTHORIZATION_REQUIRED: kind(
+    422,
+    'The customer has a passkey: quote the withdrawal, have it sign the digest, and send both',
+  ),
+  AUTHORIZATION_REFUSED: kind(
+    422,
+    'This is no signature over the quoted order by a credential of the customer that can be used',
+  ),
+  ENROLMENT_MALFORMED: kind(422, 'This is no signed enrolment'),
+  ENROLMENT_OF_ANOTHER: kind(422, 'This enrolment names another customer'),
+  ENROLMENT_NOT_SIGNED: kind(
+    422,
+    'The new credential, and the old one where it is shown, sign the enrolment on the customers’ origin',
+  ),
+  CREDENTIAL_KNOWN: kind(409, 'This credential has ended: enrol another one'),
+  CREDENTIALS_TOO_MANY: kind(422, 'The customer has as many credentials as signers keep'),
   QUOTE_EXPIRED: kind(422, 'This quote has expired: ask for a new one'),
   QUOTE_MISMATCH: kind(422, 'This quote is for another withdrawal'),
   QUOTE_USED: kind(409, 'This quote belongs to another withdrawal'),

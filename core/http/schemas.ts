@@ -73,6 +73,26 @@ export const customer = z
   .object({ id: z.string(), external_id: z.string(), created_at: z.iso.datetime() })
   .meta({ id: 'Customer' });
 
+export const credential = z
+  .object({
+    customer_id: z.string(),
+    key: z.string().describe('Compressed point on P-256, hex'),
+    usable_at: z.iso
+      .datetime()
+      .nullable()
+      .describe('Since when all signers take it; null until all have answered'),
+    ended_at: z.iso.datetime().nullable(),
+    created_at: z.iso.datetime(),
+    signers: z.array(
+      z.object({
+        signer: z.string(),
+        usable_at: z.iso.datetime().nullable(),
+        refused: z.string().nullable().describe('The code for which this signer does not take it'),
+      }),
+    ),
+  })
+  .meta({ id: 'Credential' });
+
 export const depositAddress = z
   .object({
     id: z.string(),

@@ -3,6 +3,18 @@ create table customer (
   external_id text not null unique check (length(external_id) between 1 and 128),
   created_at  timestamptz not null
 );
+-- What a customer signs orders with, as they enrolled it; what each signer answered to it; since when it can be used.
+create table credential (
+  customer_id text not null references customer,
+  key         bytea not null check (length(key) = 33),
+  enrolment   jsonb not null,
+  taken       jsonb not null,
+  usable_at   timestamptz,
+  ended_at    timestamptz,
+  created_at  timestamptz not null,
+  primary key (customer_id, key)
+);
+create index credential_untaken on credential (created_at) where usable_at is null;
 -- An address is bound to its customer for ever. position: descriptor index, or the salt's counter.
 create table deposit_address (
   id          text primary key,

@@ -20,6 +20,7 @@ create table spend_order (
   document     jsonb not null,                  -- the canonical order as signers get it
   destination  text not null,
   units        numeric(78,0) not null check (units > 0),
+  assertion    jsonb,                           -- the customer's, over the order's digest
   outcome      text check (outcome in ('paid', 'failed', 'expired'))
 );
 create index spend_order_by_spend on spend_order (spend_id);

@@ -64,6 +64,8 @@ grant usage on sequence posting_id to portcullis_api, portcullis_pipeline;
 -- and whom an address belongs to, or what a withdrawal pays to whom, nobody changes.
 grant insert on customer to portcullis_api;
 grant update (created_at) on customer to portcullis_api, portcullis_pipeline;
+grant insert on credential to portcullis_api;
+grant update (taken, usable_at, ended_at) on credential to portcullis_pipeline;
 grant insert, update (status, retired_at, replaced_by) on deposit_address to portcullis_api, portcullis_pipeline;
 grant usage on sequence descriptor_index to portcullis_api;
 grant insert on withdrawal, quote to portcullis_api;

@@ -86,6 +86,19 @@ create table chain_tip (
   constraint chain_tip_pkey PRIMARY KEY (network)
 );
 
+create table credential (
+  customer_id text not null,
+  key bytea not null,
+  enrolment jsonb not null,
+  taken jsonb not null,
+  usable_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint credential_pkey PRIMARY KEY (customer_id, key),
+  constraint credential_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customer(id),
+  constraint credential_key_check CHECK ((length(key) = 33))
+);
+
 create table credited_deposit (
   deposit text not null,
   incarnation integer not null,
@@ -470,6 +483,7 @@ create table spend_order (
   document jsonb not null,
   destination text not null,
   units numeric(78,0) not null,
+  assertion jsonb,
   outcome text,
   constraint spend_order_pkey PRIMARY KEY (order_number),
   constraint spend_order_spend_id_fkey FOREIGN KEY (spend_id) REFERENCES spend(id),
@@ -611,6 +625,7 @@ CREATE INDEX bitcoin_coin_unconfirmed ON public.bitcoin_coin USING btree (networ
 CREATE INDEX bitcoin_coin_unspent ON public.bitcoin_coin USING btree (network, units) WHERE (spent_tx_id IS NULL);
 CREATE INDEX booked_delivery_by_address ON public.booked_delivery USING btree (network, address, contract);
 CREATE UNIQUE INDEX chain_block_canonical ON public.chain_block USING btree (network, height) WHERE canonical;
+CREATE INDEX credential_untaken ON public.credential USING btree (created_at) WHERE (usable_at IS NULL);
 CREATE UNIQUE INDEX deposit_address_active ON public.deposit_address USING btree (customer_id, network) WHERE (status = 'active'::text);
 CREATE INDEX deposit_by_customer ON public.deposit USING btree (customer_id, id);
 CREATE INDEX deposit_open ON public.deposit USING btree (network, height) WHERE (state = ANY (ARRAY['seen'::text, 'safe'::text]));

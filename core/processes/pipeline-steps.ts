@@ -15,7 +15,7 @@ import { haltNetwork, isHalted } from '../controls/controls.ts';
 import { completeAddresses } from '../customers/customers.ts';
 import type { Database } from '../db/db.ts';
 import { runDeposits } from '../deposits/deposits.ts';
-import { quorumOf, signerClients } from '../signing/signing.ts';
+import { passOnEnrolments, quorumOf, signerClients } from '../signing/signing.ts';
 import { advanceSpends, type SpendDeps } from '../spends/spends.ts';
 import { runTreasury, treasurySources, watchRelayers } from '../treasury/treasury.ts';
 import { runWithdrawals } from '../withdrawals/withdrawals.ts';
@@ -71,6 +71,7 @@ export async function makePipeline(deps: PipelineDeps): Promise<Pipeline> {
   const tellWait = waitTeller(log);
   const treasury = { db, commit, config, now: deps.now, ...treasurySources(treasuryLaneOf) };
   const stages: [string, () => Promise<number>][] = [
+    ['enrolments', () => passOnEnrolments({ db, commit, config, signers: spendDeps.signers })],
     ['deposits', () => runDeposits({ db, commit, config, now: deps.now })],
     ['treasury', () => runTreasury(treasury)],
     ['withdrawals', () => runWithdrawals(spendDeps)],

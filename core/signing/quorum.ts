@@ -6,6 +6,8 @@ import type { Config, EvmNetwork } from '../config/config.ts';
 export interface Quorum {
   /** Signatures that a payment needs. */
   readonly threshold: number;
+  /** Where customers sign. */
+  readonly customerOrigin: string;
   /** EIP-55 address of each signer, by its id. */
   readonly evmAddresses: ReadonlyMap<string, string>;
   /** A token as signers know it: EIP-55, the zero address for the network's own coin. */
@@ -45,6 +47,7 @@ function read(config: Config): Quorum {
   }
   return Object.freeze({
     threshold: manifest.threshold,
+    customerOrigin: manifest.customerOrigin,
     evmAddresses: new Map(manifest.signers.map(({ id, evmAddress }) => [id, evmAddress])),
     tokenOf: (network: EvmNetwork, contract: string) => tokenIn(manifest, network, contract),
   });

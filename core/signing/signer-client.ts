@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import type { Config } from '../config/config.ts';
+import { parseEnrolmentAnswer, type EnrolmentAnswer } from '../../signer/protocol/enrolment.ts';
+import type { Parsed } from '../../signer/protocol/canonical.ts';
 import { parseSignAnswer, type SignAnswer, type SignRequest } from '../../signer/protocol/messages.ts';
 
 /** One signer as core reaches it. */
@@ -8,6 +10,8 @@ export interface SignerClient {
   readonly id: string;
   /** Rejects with SignerUnreachableError; a refusal is an answer. */
   readonly sign: (request: SignRequest) => Promise<SignAnswer>;
+  /** Passes on a customer's enrolment. */
+  readonly enrol: (signed: unknown) => Promise<EnrolmentAnswer>;
 }
 
 /** The signer did not answer, or not with an answer: ask again later, with the same request. */
@@ -33,11 +37,19 @@ export function signerClients(config: Config): SignerClient[] {
       key,
       minVersion: 'TLSv1.3',
     });
-    return { id, sign: (ask) => post({ url: `${url}/v1/sign`, agent, id }, ask) };
+    return {
+      id,
+      sign: (ask) => post({ url: `${url}/v1/sign`, agent, id }, ask, parseSignAnswer),
+      enrol: (signed) => post({ url: `${url}/v1/enrolment`, agent, id }, signed, parseEnrolmentAnswer),
+    };
   });
 }
 
-function post(to: { url: string; agent: Agent; id: string }, ask: SignRequest): Promise<SignAnswer> {
+function post<Answer extends { readonly signer: string }>(
+  to: { url: string; agent: Agent; id: string },
+  ask: unknown,
+  parse: (value: unknown) => Parsed<Answer>,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void =>
       reject(new SignerUnreachableError(`signer ${to.id}: ${why}`, { cause }));
@@ -60,7 +72,7 @@ function post(to: { url: string; agent: Agent; id: string }, ask: SignRequest): 
         response.on('error', (error) => fail(error.message, error));
         response.on('end', () => {
           if (response.statusCode !== 200) return fail(`answered ${response.statusCode}`);
-          const answer = answerIn(Buffer.concat(parts).toString('utf8'), to.id);
+          const answer = answerIn(Buffer.concat(parts).toString('utf8'), to.id, parse);
           if (answer) resolve(answer);
           else fail('answered something that is no answer');
         });
@@ -72,9 +84,13 @@ function post(to: { url: string; agent: Agent; id: string }, ask: SignRequest): 
   });
 }
 
-function answerIn(text: string, id: string): SignAnswer | undefined {
+function answerIn<Answer extends { readonly signer: string }>(
+  text: string,
+  id: string,
+  parse: (value: unknown) => Parsed<Answer>,
+): Answer | undefined {
   try {
-    const parsed = parseSignAnswer(JSON.parse(text));
+    const parsed = parse(JSON.parse(text));
     return parsed.ok && parsed.value.signer === id ? parsed.value : undefined;
   } catch {
     return undefined;

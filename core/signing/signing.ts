@@ -7,6 +7,7 @@ import {
 } from '../../signer/protocol/messages.ts';
 import { SignerUnreachableError, type SignerClient } from './signer-client.ts';
 
+export { passOnEnrolments } from './enrolments.ts';
 export { ManifestError, quorumOf, type Quorum } from './quorum.ts';
 export { signerClients, SignerUnreachableError, type SignerClient } from './signer-client.ts';
 

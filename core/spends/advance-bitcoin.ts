@@ -30,6 +30,7 @@ import {
   endSpend,
   GOING,
   isDue,
+  assertionsIn,
   ordersOf,
   putOff,
   setAttempt,
@@ -192,11 +193,12 @@ async function give({ deps, network, spend }: Case, { raw, id }: AttemptRow): Pr
 async function sign({ deps, spend, last }: Case): Promise<boolean> {
   if (!(await beginSigning(deps, spend))) return true;
   const request = last.request as BitcoinPayRequest | BitcoinChildRequest;
+  const orders = await ordersOf(deps.db, spend.id);
   const { signed, refusals, refused } = await gatherSignatures({
     ...deps,
     threshold: quorumOf(deps.config).threshold,
     attempt: last.id,
-    request,
+    request: request.type === 'bitcoin-pay' ? { ...request, ...assertionsIn(orders, request) } : request,
     verify: async ({ psbt }) => psbt !== undefined && checkAnswer(request, psbt).ok,
   });
   const psbts = signed.flatMap(({ psbt }) => (psbt === undefined ? [] : [psbt]));

@@ -15,7 +15,15 @@ import {
 import { gatherSignatures, quorumOf } from '../signing/signing.ts';
 import { askedIn, documentOf, isNear, requestOf, type Case } from './evm-case.ts';
 import { addEvmAttempt, vaultRefusal } from './plan-evm.ts';
-import { beginSigning, GOING, putOff, setAttempt, setSpend, type SpendOrderRow } from './spend-rows.ts';
+import {
+  assertionsIn,
+  beginSigning,
+  GOING,
+  putOff,
+  setAttempt,
+  setSpend,
+  type SpendOrderRow,
+} from './spend-rows.ts';
 import type { PrepareRefusal } from './spends.ts';
 
 /** Refusals of the vault that people know by another name, as when a payment is planned. */
@@ -124,7 +132,7 @@ async function signaturesFor(one: Case, request: EvmPayRequest, batch: PayBatch)
     ...deps,
     threshold: quorum.threshold,
     attempt: last.id,
-    request,
+    request: { ...request, ...assertionsIn(one.orders, request) },
     verify: async ({ signer, signature }) =>
       signature !== undefined && (await isBy(digest, signature, quorum.evmAddresses.get(signer))),
   });

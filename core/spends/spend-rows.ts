@@ -1,3 +1,4 @@
+import type { OrderAssertionJson } from '../../signer/protocol/signatures.ts';
 import type { Selectable } from 'kysely';
 import type { SignRequest } from '../../signer/protocol/messages.ts';
 import { executorOf, type Database, type DatabaseTransaction } from '../db/db.ts';
@@ -83,15 +84,28 @@ export async function insertSpendOrders(
   orders: readonly SpendOrder[],
 ): Promise<void> {
   if (orders.length === 0) return;
-  const rows = orders.map(({ orderNumber, document, destination, units }) => ({
+  const rows = orders.map(({ orderNumber, document, destination, units, assertion }) => ({
     order_number: orderNumber,
     spend_id: spend,
     document: JSON.stringify(document),
     destination,
     units,
+    assertion: assertion === undefined ? null : JSON.stringify(assertion),
     outcome: null,
   }));
   await trx.insertInto('spend_order').values(rows).execute();
+}
+
+/** What these orders' customers signed, for the signers; nothing where none did. */
+export function assertionsIn(
+  orders: readonly SpendOrderRow[],
+  request: { readonly orders: readonly { readonly orderNumber: string }[] },
+): { readonly assertions?: readonly OrderAssertionJson[] } {
+  const asked = new Set(request.orders.map(({ orderNumber }) => orderNumber));
+  const assertions = orders
+    .filter((order) => order.assertion !== null && asked.has(order.order_number.toString()))
+    .map(({ assertion }) => assertion as OrderAssertionJson);
+  return assertions.length === 0 ? {} : { assertions };
 }
 
 export async function insertAttempt(

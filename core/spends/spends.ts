@@ -1,5 +1,6 @@
 import { newId, type Id } from '../../lib/ids/ids.ts';
 import type { SignAnswer, SignRequest } from '../../signer/protocol/messages.ts';
+import type { OrderAssertionJson } from '../../signer/protocol/signatures.ts';
 import type { OrderJson } from '../../signer/protocol/order.ts';
 import type { BitcoinRpc, Broadcast } from '../chain/bitcoin/bitcoin.ts';
 import type { EvmRpc } from '../chain/evm/evm.ts';
@@ -26,6 +27,8 @@ export { progressOf, type ProgressOf, type SpendProgress } from './progress.ts';
 export interface SpendOrder {
   readonly orderNumber: bigint;
   readonly document: OrderJson;
+  /** The customer's, over the order's digest; none where the order rests on our word. */
+  readonly assertion?: OrderAssertionJson | undefined;
   readonly destination: string;
   readonly units: bigint;
 }

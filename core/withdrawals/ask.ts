@@ -5,6 +5,7 @@ import { parseEvmAddress, type EvmAddressRefusal } from '../chain/evm/evm.ts';
 import type { Listing } from '../config/config.ts';
 import { ownAmong } from '../customers/customers.ts';
 import type { Database, DatabaseTransaction } from '../db/db.ts';
+import type { AuthorizationRefusal } from './authorization.ts';
 import { EVM_UNITS_MAX, isPayable } from './decide.ts';
 
 export interface WithdrawalAsk {
@@ -28,6 +29,7 @@ export type WithdrawalRefusal =
   | 'QUOTE_EXPIRED'
   | 'QUOTE_MISMATCH'
   | 'QUOTE_USED'
+  | AuthorizationRefusal
   | 'UNKNOWN_CUSTOMER';
 
 export interface Refusal {

@@ -4,6 +4,7 @@ import { isGateOpen, isHalted } from '../controls/controls.ts';
 import type { Listing } from '../config/config.ts';
 import type { DatabaseTransaction } from '../db/db.ts';
 import { prepareSpend, type SpendDeps } from '../spends/spends.ts';
+import { signersAssertion, type Authorization } from './authorization.ts';
 import type { WithdrawalRow } from './queries.ts';
 import { commitMoves, type Move } from './steps.ts';
 import { writeWaits } from './waits.ts';
@@ -50,7 +51,9 @@ function approved(deps: SpendDeps, { asset, network }: Listing): Promise<Withdra
 
 function orderOf(row: WithdrawalRow) {
   const { order_number: orderNumber, document, destination, units } = row;
-  return { orderNumber, document: document as OrderJson, destination, units };
+  const authorization = row.authorization_document as Authorization | null;
+  const assertion = authorization === null ? undefined : signersAssertion(authorization, orderNumber);
+  return { orderNumber, document: document as OrderJson, destination, units, assertion };
 }
 
 /** The largest eighth, at least one: few tries even for a full batch. */

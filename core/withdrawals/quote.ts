@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { idBytes, newId } from '../../lib/ids/ids.ts';
 import { encodeOrder, orderToJson, type Order } from '../../signer/protocol/order.ts';
 import type { Config } from '../config/config.ts';
+import { credentialSetOf, signingCredentials } from '../customers/customers.ts';
 import type { Database, DatabaseTransaction } from '../db/db.ts';
 import { readAsk, refusalsOf, type ReadAsk, type Refusal, type WithdrawalAsk } from './ask.ts';
 
@@ -26,7 +27,6 @@ export type QuoteResult = { readonly ok: true; readonly quote: Quote } | Refusal
 
 /** A quote keeps its order number this long; the number is never used for anything else. */
 const QUOTE_VALID_MS = 10 * 60_000;
-const NO_CREDENTIALS = new Uint8Array(32);
 
 /** What a withdrawal would debit, with the canonical order that it would be. Draws the order's number. */
 export async function quoteWithdrawal(deps: WithdrawalDeps, ask: WithdrawalAsk): Promise<QuoteResult> {
@@ -38,7 +38,9 @@ export async function quoteWithdrawal(deps: WithdrawalDeps, ask: WithdrawalAsk):
   if (reason !== undefined) return { ok: false, reason };
   const at = deps.now();
   const [orderNumber = 0n] = await drawOrderNumbers(deps.db, 1);
-  const { document, digest } = orderOf(deps.config, ask, { read, orderNumber, at });
+  const credentials = await signingCredentials(deps.db, [ask.customer], at);
+  const set = credentialSetOf(credentials.get(ask.customer) ?? []);
+  const { document, digest } = orderOf(deps.config, ask, { read, orderNumber, at, set });
   const quote: Quote = {
     id: newId('quote', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes }),
     units: read.units,
@@ -67,13 +69,19 @@ export async function quoteWithdrawal(deps: WithdrawalDeps, ask: WithdrawalAsk):
 export function orderOf(
   config: Config,
   ask: WithdrawalAsk,
-  facts: { readonly read: ReadAsk; readonly orderNumber: bigint; readonly at: Date },
+  facts: {
+    readonly read: ReadAsk;
+    readonly orderNumber: bigint;
+    readonly at: Date;
+    /** Hash of what the customer has enrolled. */
+    readonly set: Uint8Array;
+  },
 ): { readonly document: Record<string, string | number>; readonly digest: Buffer } {
   const order: Order = {
     kind: 'customer',
     orderNumber: facts.orderNumber,
     customer: idBytes(ask.customer),
-    credentialSetHash: NO_CREDENTIALS,
+    credentialSetHash: facts.set,
     epoch: config.epoch,
     asset: ask.listing.assetId,
     destination: facts.read.destination,

@@ -4,6 +4,7 @@ import type { Selectable } from 'kysely';
 import { newId } from '../../lib/ids/ids.ts';
 import type { Quote as QuoteTable } from '../db/tables.ts';
 import { executorOf, type DatabaseTransaction } from '../db/db.ts';
+import { credentialSetOf, signingCredentials } from '../customers/customers.ts';
 import { applyPostings, holdWithdrawal, type PostingOutcome, type PostingRefusal } from '../ledger/ledger.ts';
 import {
   readAsk,
@@ -13,6 +14,8 @@ import {
   type WithdrawalAsk,
   type WithdrawalRefusal,
 } from './ask.ts';
+import { quorumOf } from '../signing/signing.ts';
+import { authorizationRefusal, type Authorization } from './authorization.ts';
 import { drawOrderNumbers, orderOf, type WithdrawalDeps } from './quote.ts';
 import type { WithdrawalRow } from './queries.ts';
 import { withRetries } from './retries.ts';
@@ -22,8 +25,8 @@ import { tell, writeSteps } from './steps.ts';
 export interface WithdrawalRequest extends WithdrawalAsk {
   readonly externalId: string;
   readonly quoteId?: string | undefined;
-  /** The customer's own signature over the order, stored as it is. */
-  readonly authorization?: object | undefined;
+  /** The customer's own signature over the quoted order, stored as it is. */
+  readonly authorization?: Authorization | undefined;
 }
 
 export type RequestResult =
@@ -103,6 +106,7 @@ async function takeAll(
     asked.map(({ request, read }) => ({ listing: request.listing, read })),
   );
   for (const [i, candidate] of asked.entries()) refuse(candidate, reasons[i]);
+  await refuseUnauthorized(deps, trx, undecided(candidates));
   await insertAll(deps, trx, undecided(candidates));
 }
 
@@ -165,6 +169,27 @@ function saysTheSame({ request, read }: Candidate, known: WithdrawalRow, quoteId
 
 function asStored(authorization: object | undefined): unknown {
   return authorization === undefined ? null : JSON.parse(JSON.stringify(authorization));
+}
+
+/** A customer with credentials signs what was quoted: an order that was not quoted has no digest to sign. */
+async function refuseUnauthorized(
+  deps: WithdrawalDeps,
+  trx: DatabaseTransaction,
+  candidates: readonly Candidate[],
+): Promise<void> {
+  const customers = candidates.map(({ request }) => request.customer);
+  const credentials = await signingCredentials(trx, customers, deps.now());
+  const isSigned = candidates.some(({ request }) => request.authorization !== undefined);
+  const origin = isSigned ? quorumOf(deps.config).customerOrigin : '';
+  for (const candidate of candidates) {
+    const { request, quote } = candidate;
+    const wanted = {
+      credentials: credentials.get(request.customer) ?? [],
+      digest: quote?.digest,
+      origin,
+    };
+    refuse(candidate, authorizationRefusal(request.authorization, wanted));
+  }
 }
 
 async function lockQuotes(
@@ -261,7 +286,7 @@ function rowOf(
   const { listing } = request;
   const orderNumber = quote?.order_number ?? numbers.shift();
   assert.ok(orderNumber !== undefined, 'a number was drawn for everyone without a quote');
-  const order = quote ?? orderOf(deps.config, request, { read, orderNumber, at });
+  const order = quote ?? orderOf(deps.config, request, { read, orderNumber, at, set: credentialSetOf([]) });
   return {
     id: newId('withdrawal', { nowMs: () => at.getTime(), randomBytes: deps.randomBytes }),
     order_number: orderNumber,

@@ -2,15 +2,19 @@
 // is one withdrawal for ever, 500 at once take exactly what the balance allows, and each document is what signers read.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { after, test } from 'node:test';
+import { after, test, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import { localConfiguration } from '../../world/configuration.ts';
+import { openAuthenticator, type Authenticator } from '../../world/people/authenticator.ts';
+import { authorizationBy } from '../../world/people/customer.ts';
+import { CUSTOMER_ORIGIN } from '../../world/people/people.ts';
 import { testDatabase } from '../../world/testing.ts';
 import { newId, type Id } from '../../lib/ids/ids.ts';
 import { encodeOrder, parseOrderJson } from '../../signer/protocol/order.ts';
 import { watchAddresses } from '../chain/chain.ts';
 import { listingsOf, parseConfig, type Listing } from '../config/config.ts';
 import { createCustomer } from '../customers/customers.ts';
+import { manifestFile } from '../customers/test/manifest.ts';
 import { executorOf, openDatabase, openPool } from '../db/db.ts';
 import { applyPostings, auditLedger, balancesOf, recordStray, resolveStray } from '../ledger/ledger.ts';
 import {
@@ -49,7 +53,7 @@ const config = parseConfig(
     ],
     signers: [{ id: 'a', url: 'https://127.0.0.1:1', certificateFile: 'none' }],
     signerClient: { certificateFile: 'none', keyFile: 'none' },
-    walletManifestFile: 'none',
+    walletManifestFile: manifestFile({ after } as TestContext),
     http: { host: '127.0.0.1', port: 0 },
     pollMs: 100,
     stuckAfterMs: 30_000,
@@ -233,12 +237,14 @@ test('one external id, 20 callers at once: one withdrawal', async () => {
 test('a repeat is the same withdrawal for ever, whatever became of minimum, fee, listing, addresses and quote', async () => {
   const customer = await customerWith(100_000_000n);
   const ask = { customer, listing: BTC, destination: OUT, amount: '0.1' };
+  const plain = { ...ask, externalId: 'plain' };
+  const asked = await requestWithdrawal(deps, plain);
+  const passkey = await enrolled(customer);
   const quoted = await quoteWithdrawal(deps, ask);
   assert.ok(quoted.ok);
-  const authorization = { type: 'webauthn', credential: 'c', assertion: 'a' };
-  const plain = { ...ask, externalId: 'plain' };
+  const authorization = authorizationBy(passkey, quoted.quote.digest.toString('hex'));
   const full = { ...ask, externalId: 'full', quoteId: quoted.quote.id, authorization };
-  const first = [await requestWithdrawal(deps, plain), await requestWithdrawal(deps, full)];
+  const first = [asked, await requestWithdrawal(deps, full)];
   const ids = first.map((result) => (result.ok ? result.withdrawal.id : result.reason));
   // The quote expires, the minimum and the fee rise, the destination becomes ours.
   clock.ms += 11 * 60_000;
@@ -261,12 +267,13 @@ test('a repeat is the same withdrawal for ever, whatever became of minimum, fee,
       { ...full, quoteId: undefined },
       { ...full, quoteId: 'quo_other' },
       { ...full, authorization: undefined },
-      { ...full, authorization: { ...authorization, assertion: 'b' } },
+      { ...full, authorization: { ...authorization, credential: `03${'4d'.repeat(32)}` } },
       { ...full, amount: '0.2' },
     ];
     for (const other of others)
       assert.deepEqual(await requestWithdrawal(deps, other), { ok: false, reason: 'EXTERNAL_ID_REUSED' });
-    const reordered = { assertion: 'a', credential: 'c', type: 'webauthn' };
+    const { type, credential, response } = authorization;
+    const reordered = { response, credential, type };
     assert.ok((await requestWithdrawal(deps, { ...full, authorization: reordered })).ok);
     assert.equal(await everything(), before, 'nothing was written');
   } finally {
@@ -347,3 +354,72 @@ test('the life cycle: every state is reached from requested, and what has ended 
     assert.deepEqual(withdrawalTransitions[end], []);
   }
 });
+
+test('a customer with a passkey signs what was quoted; nothing else is taken, and nothing is written', async () => {
+  const customer = await customerWith(100_000_000n);
+  const ask = { customer, listing: BTC, destination: OUT, amount: '0.1' };
+  const unsigned = await quoteWithdrawal(deps, ask);
+  assert.ok(unsigned.ok);
+  assert.equal(unsigned.quote.document['credentialSetHash'], '00'.repeat(32));
+  const passkey = await enrolled(customer);
+  const quoted = await quoteWithdrawal(deps, ask);
+  assert.ok(quoted.ok);
+  assert.notEqual(quoted.quote.document['credentialSetHash'], '00'.repeat(32));
+  const quoteId = quoted.quote.id;
+  const digest = quoted.quote.digest.toString('hex');
+  const before = await everything();
+  const thief = openAuthenticator(randomBytes(32));
+  const good = authorizationBy(passkey, digest);
+  const { response } = authorizationBy(passkey, digest);
+  const client = Buffer.from(response.clientDataJSON, 'base64url').toString('utf8');
+  const moved = Buffer.from(client.replace(CUSTOMER_ORIGIN, 'https://core.example')).toString('base64url');
+  const elsewhere = { ...good, response: { ...response, clientDataJSON: moved } };
+  const cases: [string, object][] = [
+    ['AUTHORIZATION_REQUIRED', {}],
+    ['AUTHORIZATION_REQUIRED', { quoteId }],
+    ['AUTHORIZATION_REFUSED', { authorization: good }],
+    ['AUTHORIZATION_REFUSED', { quoteId, authorization: authorizationBy(thief, digest) }],
+    [
+      'AUTHORIZATION_REFUSED',
+      { quoteId, authorization: { ...good, credential: authorizationBy(thief, digest).credential } },
+    ],
+    [
+      'AUTHORIZATION_REFUSED',
+      { quoteId, authorization: authorizationBy(passkey, randomBytes(32).toString('hex')) },
+    ],
+    ['AUTHORIZATION_REFUSED', { quoteId, authorization: elsewhere }],
+    ['AUTHORIZATION_REFUSED', { quoteId: unsigned.quote.id, authorization: good }],
+  ];
+  for (const [reason, fields] of cases) {
+    const result = await requestWithdrawal(deps, { ...ask, externalId: 'signed', ...fields });
+    assert.deepEqual(result, { ok: false, reason });
+  }
+  assert.equal(await everything(), before);
+  const taken = await requestWithdrawal(deps, { ...ask, externalId: 'signed', quoteId, authorization: good });
+  assert.ok(taken.ok && taken.created);
+  const stranger = await customerWith(100_000_000n);
+  const none = { ...ask, customer: stranger, externalId: 'x' };
+  assert.deepEqual(await requestWithdrawal(deps, { ...none, authorization: good }), {
+    ok: false,
+    reason: 'AUTHORIZATION_REFUSED',
+  });
+  assert.ok((await requestWithdrawal(deps, none)).ok, 'who has none asks as before');
+});
+
+/** A passkey of the customer that signers take since a while. */
+async function enrolled(customer: string): Promise<Authenticator> {
+  const passkey = openAuthenticator(randomBytes(32));
+  await db
+    .insertInto('credential')
+    .values({
+      customer_id: customer,
+      key: passkey.publicKey,
+      enrolment: '{}',
+      taken: '{}',
+      usable_at: new Date(clock.ms - 1000),
+      ended_at: null,
+      created_at: new Date(clock.ms - 2000),
+    })
+    .execute();
+  return passkey;
+}

@@ -12,6 +12,7 @@ export {
   type WithdrawalRow,
   type WithdrawalStepRow,
 } from './queries.ts';
+export type { Authorization } from './authorization.ts';
 export type { WithdrawalAsk, WithdrawalRefusal } from './ask.ts';
 export { openWithdrawalDesk, type WithdrawalDesk } from './desk.ts';
 export { quoteWithdrawal, type Quote, type QuoteResult, type WithdrawalDeps } from './quote.ts';

@@ -440,11 +440,11 @@ function readPassphrase(value: unknown): string {
   return passphrase;
 }
 
-function affirmed(ok: unknown): void {
+export function affirmed(ok: unknown): void {
   if (ok !== true) throw new MalformedError('answer.ok: true or false expected');
 }
 
-function readHead(value: unknown): JournalHead {
+export function readHead(value: unknown): JournalHead {
   const head = readObject(value, 'answer.journal', ['sequence', 'hash']);
   const hash = head['hash'];
   readHex(hash, 'answer.journal.hash', 32);
@@ -452,10 +452,10 @@ function readHead(value: unknown): JournalHead {
   return { sequence: sequence.toString(), hash: hash as string };
 }
 
-const isRefusal = (value: unknown): boolean =>
+export const isRefusal = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'ok' in value && value.ok === false;
 
-function readRefused(value: unknown): Refused {
+export function readRefused(value: unknown): Refused {
   const answer = readObject(value, 'answer', ['ok', 'signer', 'code', 'detail']);
   return {
     ok: false,

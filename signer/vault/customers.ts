@@ -45,14 +45,14 @@ interface Rules {
 }
 
 /**
- * The enrolment to journal and since when it can be used; nothing when the customer has the credential. It proves
+ * The enrolment to journal, unless the customer has the credential, and since when it can be used. It proves
  * that somebody holds the new credential; that it is the customer is vouched for by a credential they have already,
  * or by nobody but time: the hold, in which they hear of it.
  */
 export function decideEnrolment(
   { document, signatures }: SignedJson,
   { policy, ...rules }: Rules & { readonly policy: Policy },
-): Decision<{ readonly enrolment: Enrolment; readonly usableFromMs: number } | undefined> {
+): Decision<{ readonly enrolment: Enrolment | undefined; readonly usableFromMs: number }> {
   const parsed = enrolmentDocument.parse(document);
   if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
   const enrolment = parsed.value;
@@ -62,7 +62,9 @@ export function decideEnrolment(
   const known = customers.get(toHex(enrolment.customer)) ?? [];
   const same = known.find(({ key }) => key === toHex(enrolment.key));
   if (same !== undefined)
-    return same.endsAtMs > nowMs ? accept(undefined) : refuse('CREDENTIAL_KNOWN', 'it has ended');
+    return same.endsAtMs > nowMs
+      ? accept({ enrolment: undefined, usableFromMs: same.usableFromMs })
+      : refuse('CREDENTIAL_KNOWN', 'it has ended');
   const kept = known.filter(({ endsAtMs }) => endsAtMs > nowMs);
   if (known.length >= CREDENTIALS_MAX) return refuse('CREDENTIALS_TOO_MANY', `${known.length}`);
   const stranger = enrolment.ends.find((key) => !kept.some((one) => one.key === toHex(key)));

@@ -16,7 +16,7 @@ import {
   type SignAnswer,
   type Status,
 } from '../protocol/messages.ts';
-import { enrolmentDocument } from '../protocol/enrolment.ts';
+import { enrolmentDocument, type Enrolled } from '../protocol/enrolment.ts';
 import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import { parseProveRequest, proofToJson } from '../protocol/possession.ts';
@@ -95,6 +95,7 @@ type Answer =
   | Acknowledged
   | Awaiting
   | CountersignAnswer
+  | Enrolled
   | Refused;
 
 /** Done, and how far the journal goes. */
@@ -303,12 +304,13 @@ function enrolment(state: State, body: unknown): Decision<Answer> {
   if (policy === undefined) return refuse('NO_POLICY', 'have a quorum sign one');
   const decision = decideEnrolment(parsed.value, { manifest, policy, customers, nowMs });
   if (!decision.ok) return decision;
-  if (decision.value !== undefined) {
-    const document = enrolmentDocument.toJson(decision.value.enrolment);
+  const { enrolment: taken, usableFromMs: usableFrom } = decision.value;
+  if (taken !== undefined) {
+    const document = enrolmentDocument.toJson(taken);
     const signed = { document, signatures: signaturesToJson(parsed.value.signatures) };
-    journal.append('enrolment', { signed, usableFrom: decision.value.usableFromMs });
+    journal.append('enrolment', { signed, usableFrom });
   }
-  return done(state);
+  return accept({ ok: true, signer: context.signer, journal: journal.head(), usableFrom });
 }
 
 /** As it was signed, so that whoever reads the journal can check it again. */

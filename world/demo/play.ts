@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address } from 'viem';
 import { formatAmount, parseAmount } from '../../lib/money/money.ts';
 import { dataOf, type Client, type paths } from '../../client/client.ts';
 import type { Outside } from '../outside.ts';
+import { openAuthenticator, type Authenticator } from '../people/authenticator.ts';
+import { authorizationBy, enrolmentBy } from '../people/customer.ts';
 import type { WorldFile } from '../world-file.ts';
 
 type Deposit = paths['/v1/deposits/{id}']['get']['responses']['200']['content']['application/json'];
@@ -51,6 +54,8 @@ export interface Stage {
 interface Cast {
   readonly name: string;
   readonly id: string;
+  /** In software: what a phone or a security key is to a person. */
+  readonly passkey: Authenticator;
 }
 
 const POLL_MS = 200;
@@ -105,8 +110,21 @@ async function makeCustomer(stage: Stage, name: string): Promise<Cast> {
   const made = dataOf(
     await stage.client.POST('/v1/customers', { body: { external_id: `${name}-${stage.run}` } }),
   );
-  stage.say(`  ${name} is ${made.id}`);
-  return { name, id: made.id };
+  const passkey = openAuthenticator(randomBytes(32));
+  await enrol(stage, made.id, passkey);
+  stage.say(`  ${name} is ${made.id}, with a passkey`);
+  return { name, id: made.id, passkey };
+}
+
+/** Until every signer has recorded the passkey and its hold is over. */
+async function enrol(stage: Stage, id: string, passkey: Authenticator): Promise<void> {
+  const path = { path: { id } };
+  const body = { enrolment: enrolmentBy(passkey, id) };
+  dataOf(await stage.client.POST('/v1/customers/{id}/credentials', { params: path, body }));
+  await until(stage, 'the passkey taken by all signers', async () => {
+    const { data } = dataOf(await stage.client.GET('/v1/customers/{id}/credentials', { params: path }));
+    return data.every(({ usable_at: from }) => from !== null && Date.parse(from) <= Date.now());
+  });
 }
 
 interface PaidIn {
@@ -215,7 +233,9 @@ interface PaidOut {
 }
 
 async function payOut(stage: Stage, parts: readonly Part[], customers: readonly Cast[]): Promise<PaidOut[]> {
-  stage.say('Withdrawals, signed by two of three signers, many orders in one transaction');
+  stage.say(
+    'Withdrawals, each authorised by its customer’s passkey, signed by two of three signers, many in one transaction',
+  );
   const asked: { part: Part; id: string; askedAt: number }[] = [];
   for (const part of parts) {
     for (const [i, amount] of part.withdrawals.entries()) {
@@ -257,16 +277,16 @@ async function askWithdrawal(
       ? await stage.outside.bitcoinAddress()
       : outsideAddress(stage.world, part.network, i);
   const externalId = `${part.asset}-${part.network}-${i}-${stage.run}`;
+  const ask = { customer_id: customer.id, asset: part.asset, network: part.network, destination, amount };
+  const quote = dataOf(await stage.client.POST('/v1/withdrawals/quote', { body: ask }));
   const made = dataOf(
     await stage.client.POST('/v1/withdrawals', {
       params: { header: { 'idempotency-key': externalId } },
       body: {
-        customer_id: customer.id,
-        asset: part.asset,
-        network: part.network,
-        destination,
-        amount,
+        ...ask,
         external_id: externalId,
+        quote_id: quote.id,
+        authorization: authorizationBy(customer.passkey, quote.digest),
       },
     }),
   );

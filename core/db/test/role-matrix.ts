@@ -66,6 +66,11 @@ export const reachOf: Readonly<Record<string, Readonly<Record<Role, Reach>>>> = 
     portcullis_watcher: none,
     portcullis_pipeline: changing('created_at'),
   },
+  credential: {
+    portcullis_api: append,
+    portcullis_watcher: none,
+    portcullis_pipeline: changing('taken', 'usable_at', 'ended_at'),
+  },
   deposit_address: books(keeping('status', 'retired_at', 'replaced_by')),
   withdrawal: {
     portcullis_api: keeping('state', 'reason', 'spend_id', 'tx_id', 'updated_at'),

@@ -27,7 +27,6 @@ import {
   idField,
   idPath,
   moneyFields,
-  opaqueText,
   networkField,
   order,
   pageOf,
@@ -44,6 +43,12 @@ const request = {
   destination: destinationField,
   amount: amountField.describe('What the recipient receives; the fee is debited on top'),
 };
+
+const base64url = (lengthMax: number) =>
+  z
+    .string()
+    .max(lengthMax)
+    .regex(/^[A-Za-z0-9_-]+$/);
 
 /** A request for a withdrawal that every test of this API executes as it stands. */
 const example = {
@@ -82,6 +87,8 @@ const createProblems = [
   'QUOTE_EXPIRED',
   'QUOTE_MISMATCH',
   'QUOTE_USED',
+  'AUTHORIZATION_REQUIRED',
+  'AUTHORIZATION_REFUSED',
 ] as const satisfies readonly ProblemCode[];
 
 const createBody = z
@@ -91,12 +98,21 @@ const createBody = z
     quote_id: idField.optional(),
     authorization: z
       .strictObject({
-        type: opaqueText(64),
-        credential: opaqueText(4096),
-        assertion: opaqueText(16_384),
+        type: z.literal('passkey'),
+        credential: z
+          .string()
+          .regex(/^0[23][0-9a-f]{64}$/)
+          .describe('Its key: compressed point on P-256, hex'),
+        response: z.strictObject({
+          authenticatorData: base64url(1400),
+          clientDataJSON: base64url(2800),
+          signature: base64url(96),
+        }),
       })
       .optional()
-      .describe("The customer's own signature over the order's digest"),
+      .describe(
+        "The customer's own signature over the quoted order's digest, base64url as a browser gives it",
+      ),
   })
   .meta({ examples: [{ ...example, external_id: 'withdrawal-1' }] });
 
