@@ -261,7 +261,7 @@ test('whatever was paid before: what a tighter policy allows, the looser one all
         if (!isTighter(tight!, loose!)) return;
         const spending = emptySpending();
         for (const { atMs, amounts: paid } of before.toSorted((x, y) => x.atMs - y.atMs))
-          rememberSpent(spending, { asset: ETH, ...sumOf(paid), fee: 0n, tiers: [] }, atMs);
+          rememberSpent(spending, { network: EVM, asset: ETH, ...sumOf(paid), fee: 0n, tiers: [] }, atMs);
         const payment = { asset: ETH, amounts, ...sumOf(amounts), nowMs: 6000 };
         if (checkOrderLimits(tight!, spending, payment) === undefined)
           assert.equal(checkOrderLimits(loose!, spending, payment), undefined);
@@ -293,7 +293,7 @@ test('windows: what is let through never exceeds any span of any window', () => 
       for (const { atMs, amounts } of asks.toSorted((x, y) => x.atMs - y.atMs)) {
         const asked = { asset: ETH, amounts, ...sumOf(amounts), nowMs: atMs };
         if (checkOrderLimits(policy, spending, asked) !== undefined) continue;
-        rememberSpent(spending, { asset: ETH, ...sumOf(amounts), fee: 0n, tiers: [] }, atMs);
+        rememberSpent(spending, { network: EVM, asset: ETH, ...sumOf(amounts), fee: 0n, tiers: [] }, atMs);
         paid.push({ atMs, amounts });
       }
       for (const { seconds, valueMax, countMax } of limits.windows) {

@@ -11,9 +11,9 @@ import { decodeTransaction, outpoint, previousVirtualSize } from './bitcoin-tran
 import type { BitcoinWallet } from './bitcoin-wallet.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { checkNotFrozen } from './freezes.ts';
-import { checkFeeLimit } from './limits.ts';
+import { checkFeeLimit, checkNamed } from './limits.ts';
 import type { Memory } from './memory.ts';
-import { attemptKey, childEntry } from './payments.ts';
+import { attemptKey, childEntry, spentByChild } from './payments.ts';
 
 /**
  * Every check of a child; nothing is signed and nothing remembered yet. It carries no order, so it can pay nobody:
@@ -30,6 +30,8 @@ export function decideBitcoinChild(
   const { network: place, asset } = entry;
   const frozen = checkNotFrozen(memory.freezes, { network: place, asset });
   if (frozen !== undefined) return frozen;
+  const unnamed = checkNamed(policy, asset);
+  if (unnamed !== undefined) return unnamed;
   const decoded = decodeTransaction(request.psbt);
   if (!decoded.ok) return decoded;
   const transaction = decoded.value;
@@ -52,8 +54,8 @@ export function decideBitcoinChild(
   if (before !== undefined && before.spends !== spends)
     return refuse('NOT_A_REPLACEMENT', `${input.txid} has a child that spends ${before.spends}`);
   if (memory.own.has(attemptKey(place, transaction.txid))) return accept({ entry: undefined, transaction });
-  const highest = before?.fee ?? 0n;
-  const more = fee.value > highest ? fee.value - highest : 0n;
+  const counting = { atMs: nowMs, own: true };
+  const { fee: more } = spentByChild({ place, asset, spends, fee: fee.value }, memory, counting);
   const beyond = checkFeeLimit(policy, memory.spending, { network: place, fee: more, nowMs });
   if (beyond !== undefined) return beyond;
   const details = { epoch };

@@ -71,7 +71,7 @@ export function decideBitcoinPay(
   if (rival !== undefined) return rival;
   if (before.value) return accept({ entry: undefined, transaction });
   const fresh = freshOf(orders.value, memory, nowMs);
-  const more = feeBeyond(fee.value, orders.value, memory);
+  const more = feeBeyond(fee.value, orders.value, memory, { atMs: nowMs, own: true });
   const beyond =
     checkOrderLimits(rules.policy, memory.spending, { asset, ...fresh, nowMs }) ??
     checkTiers(rules.policy, memory.spending, { asset, fresh: fresh.tiers, nowMs }) ??

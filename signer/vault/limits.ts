@@ -26,6 +26,8 @@ export const emptySpending = (): Spending => ({
 
 /** What a decision adds, at the time of its journal entry. */
 export interface Spent {
+  /** CAIP-2, of the fee. */
+  readonly network: string;
   readonly asset: string;
   /** Base units of the orders that this signer had not signed before. */
   readonly value: bigint;
@@ -38,12 +40,12 @@ export interface Spent {
 
 export function rememberSpent(
   { orders, fees, tiers }: Spending,
-  { asset, value, count, fee, tiers: parts }: Spent,
+  { network, asset, value, count, fee, tiers: parts }: Spent,
   atMs: number,
 ): void {
   for (const part of parts) add(tiers, part.key, { atMs, value: part.value, count: 1 });
   if (count > 0) add(orders, asset, { atMs, value, count });
-  if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: fee, count: 1 });
+  if (fee > 0n) add(fees, network, { atMs, value: fee, count: 1 });
 }
 
 /** What a request asks for, in base units. */
@@ -59,11 +61,15 @@ export interface Asked {
 
 /** Takes out again what was remembered for that time. */
 export function forgetSpent({ orders, fees, tiers }: Spending, spent: Spent, atMs: number): void {
-  const { asset, value, count, fee } = spent;
+  const { network, asset, value, count, fee } = spent;
   for (const part of spent.tiers) add(tiers, part.key, { atMs, value: -part.value, count: -1 });
   if (count > 0) add(orders, asset, { atMs, value: -value, count: -count });
-  if (fee > 0n) add(fees, asset.slice(0, asset.indexOf('/')), { atMs, value: -fee, count: -1 });
+  if (fee > 0n) add(fees, network, { atMs, value: -fee, count: -1 });
 }
+
+/** NOT_IN_POLICY for an asset that the policy does not name: whoever took it out stopped all that moves it. */
+export const checkNamed = ({ assets }: Policy, asset: string): Refusal | undefined =>
+  assets.some((candidate) => candidate.asset === asset) ? undefined : refuse('NOT_IN_POLICY', asset);
 
 /** Refuses what the policy does not allow: an asset without a rule, an order too large, a window too full. */
 export function checkOrderLimits(policy: Policy, { orders }: Spending, payment: Asked): Refusal | undefined {

@@ -28,6 +28,7 @@ const rules = {
   amountMax: 10n,
   authorise: () => accept('unproven' as const),
 };
+const ASSET = 'eip155:1/slip44:60';
 const id = (n: number): string => n.toString(16).padStart(64, '0');
 const put = (
   memory: Memory,
@@ -95,6 +96,7 @@ test('any history: of all transactions that were let through for an order, no tw
           number,
           digest: id(Number(number)),
           amount: 1n,
+          asset: ASSET,
           customer: '11'.repeat(16),
           tier: 'unproven' as const,
         }));
@@ -120,7 +122,14 @@ test('any history: of all transactions that were let through for an order, no tw
 test('the same transaction counts as signed before only for the same orders', () => {
   const memory = emptyMemory();
   const orders = [
-    { number: 1n, digest: id(1), amount: 1n, customer: '11'.repeat(16), tier: 'unproven' as const },
+    {
+      number: 1n,
+      digest: id(1),
+      asset: ASSET,
+      amount: 1n,
+      customer: '11'.repeat(16),
+      tier: 'unproven' as const,
+    },
   ];
   put(memory, 'bip122:0', 7, [], orders);
   assert.deepEqual(signedBefore(memory, { place: 'bip122:0', id: id(7), orders }), { ok: true, value: true });
@@ -131,7 +140,16 @@ test('the same transaction counts as signed before only for the same orders', ()
   const twin = signedBefore(memory, {
     place: 'bip122:0',
     id: id(7),
-    orders: [{ number: 2n, digest: id(2), amount: 1n, customer: '11'.repeat(16), tier: 'unproven' as const }],
+    orders: [
+      {
+        number: 2n,
+        digest: id(2),
+        asset: ASSET,
+        amount: 1n,
+        customer: '11'.repeat(16),
+        tier: 'unproven' as const,
+      },
+    ],
   });
   assert.equal(twin.ok ? 'ok' : twin.code, 'ORDER_CHANGED');
 });

@@ -53,7 +53,14 @@ export function checkOrders(
     const tier = known?.isOwn === true ? accept(known.tier) : rules.authorise(order, hash);
     if (!tier.ok) return tier;
     const { orderNumber: number, amount } = order;
-    signed.push({ number, digest, amount, customer: toHex(order.customer), tier: tier.value });
+    signed.push({
+      number,
+      digest,
+      asset: order.asset,
+      amount,
+      customer: toHex(order.customer),
+      tier: tier.value,
+    });
   }
   return accept(signed);
 }

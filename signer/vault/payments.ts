@@ -21,11 +21,17 @@ export interface Attempt {
   readonly fee: bigint;
 }
 
+/** Unix milliseconds of its first entry, a peer's or the own. */
+type KnownAttempt = Attempt & { readonly atMs: number };
+
 export interface OrderMemory {
   readonly digest: string;
   /** The network, on EVM with the vault: where the order may be paid. */
   readonly place: string;
-  readonly attempts: readonly Attempt[];
+  readonly attempts: readonly KnownAttempt[];
+  /** Under which names the windows hold it: a peer may have named others than the order's. */
+  readonly asset: string;
+  readonly customer: string;
   /** Base units that the windows hold for it, and since when. A peer may have named too little, or a wrong time. */
   readonly counted: bigint;
   readonly countedAtMs: number;
@@ -42,6 +48,10 @@ export interface ChildMemory {
   readonly ids: ReadonlySet<string>;
   /** Satoshi: the highest of theirs. */
   readonly fee: bigint;
+  /** Unix milliseconds: when the windows took the first of them. */
+  readonly atMs: number;
+  /** One of them is in the own journal. */
+  readonly isOwn: boolean;
 }
 
 export interface PaymentMemory {
@@ -64,6 +74,8 @@ export type OrderTier = (typeof orderTiers)[number];
 export interface SignedOrder {
   readonly number: bigint;
   readonly digest: string;
+  /** CAIP-19. */
+  readonly asset: string;
   /** Base units. */
   readonly amount: bigint;
   /** UUID in hex; zeros for the house. */
@@ -167,13 +179,23 @@ export const orderList = (orders: readonly Pick<SignedOrder, 'number' | 'digest'
 
 export const attemptKey = (place: string, id: string): string => `${place} ${id}`;
 
-/** What a fee adds to the highest among earlier attempts for any of these orders: only one of them can confirm. */
+/**
+ * What a fee adds to the highest among earlier attempts for any of these orders: only one of them can confirm. What a
+ * peer told of long ago is in no window any more: whoever signs it now counts it now.
+ */
 export function feeBeyond(
   fee: bigint,
   orders: readonly Pick<SignedOrder, 'number'>[],
   memory: PaymentMemory,
+  { atMs, own }: Counting,
 ): bigint {
-  const earlier = orders.flatMap(({ number }) => memory.orders.get(number)?.attempts ?? []);
+  const earlier = orders.flatMap(({ number }) => {
+    const { place = '', attempts = [] } = memory.orders.get(number) ?? {};
+    return attempts.filter(
+      ({ id, atMs: toldMs }) =>
+        own === undefined || toldMs >= atMs - COUNTED_ONCE_MS || memory.own.has(attemptKey(place, id)),
+    );
+  });
   const highest = earlier.reduce((most, attempt) => (attempt.fee > most ? attempt.fee : most), 0n);
   return fee > highest ? fee - highest : 0n;
 }
@@ -214,11 +236,13 @@ export interface Pay {
 
 function readPay(body: unknown): Pay {
   const entry = readObject(body, 'body', ['place', 'id', 'asset', 'inputs', 'orders', 'fee', 'details']);
+  const asset = readText(entry['asset'], 'asset', ASSET);
   const orders = readList(entry['orders'], 'orders', { min: 1, max: 1000 }, (item, path): SignedOrder => {
     const [number, digest, amount, customer, tier] = readList(item, path, { min: 5, max: 5 }, (part) => part);
     return {
       number: readDecimal(number, path, U64_MAX),
       digest: readText(digest, path, HASH),
+      asset,
       amount: readDecimal(amount, path, U256_MAX),
       customer: readText(customer, path, CUSTOMER),
       tier: readOneOf(tier, path, orderTiers),
@@ -234,7 +258,7 @@ function readPay(body: unknown): Pay {
   };
   return {
     place: readText(entry['place'], 'place', PLACE),
-    asset: readText(entry['asset'], 'asset', ASSET),
+    asset,
     attempt,
     orders,
   };
@@ -253,8 +277,10 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
     const counts = known.digest === order.digest && more > 0n;
     memory.orders.set(order.number, {
       ...known,
-      ...(counts ? { counted: order.amount, countedAtMs: at.atMs } : {}),
-      attempts: attempts.some(({ id }) => id === attempt.id) ? attempts : [...attempts, attempt],
+      ...(counts ? { ...countedAs(order), counted: order.amount, countedAtMs: at.atMs } : {}),
+      attempts: attempts.some(({ id }) => id === attempt.id)
+        ? attempts
+        : [...attempts, { ...attempt, atMs: at.atMs }],
       tier: at.own === undefined ? known.tier : order.tier,
       isOwn: known.isOwn || at.own !== undefined,
     });
@@ -275,18 +301,19 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
 }
 
 /** What a transaction for orders adds to the windows. */
-export function spentBy({ asset, attempt, orders }: Pay, memory: PaymentMemory, at: Counting): Spent {
+export function spentBy({ place, asset, attempt, orders }: Pay, memory: PaymentMemory, at: Counting): Spent {
   const fresh = orders.map((order) => uncounted(order, memory, at)).filter((more) => more > 0n);
   const tiers = tierSpending(orders, memory, at).flatMap((part) => {
     const keys = tierKeys(asset, part);
     return [keys.customer, keys.all].map((key) => ({ key, value: part.value }));
   });
   return {
+    network: networkOf(place),
     asset,
     tiers,
     value: fresh.reduce((sum, more) => sum + more, 0n),
     count: fresh.length,
-    fee: feeBeyond(attempt.fee, orders, memory),
+    fee: feeBeyond(attempt.fee, orders, memory, at),
   };
 }
 
@@ -307,9 +334,18 @@ export function tierSpending(
 /** When an order is counted, and whether as one that this signer signs itself. */
 type Counting = { readonly atMs: number; readonly own: unknown };
 
-const orderMemory = ({ digest, tier }: SignedOrder, place: string): OrderMemory => ({
-  digest,
-  tier,
+/** A place begins with its network, whatever asset a peer names. */
+const networkOf = (place: string): string => place.split(' ')[0] ?? place;
+
+const countedAs = ({ asset, customer }: SignedOrder): { asset: string; customer: string } => ({
+  asset,
+  customer,
+});
+
+const orderMemory = (order: SignedOrder, place: string): OrderMemory => ({
+  ...countedAs(order),
+  digest: order.digest,
+  tier: order.tier,
   place,
   attempts: [],
   counted: 0n,
@@ -319,7 +355,7 @@ const orderMemory = ({ digest, tier }: SignedOrder, place: string): OrderMemory 
 
 /** Base units of an order that windows do not hold yet. */
 export function uncounted(
-  { number, digest, amount }: Pick<SignedOrder, 'number' | 'digest' | 'amount'>,
+  { number, digest, amount, asset, customer }: Omit<SignedOrder, 'tier'>,
   memory: PaymentMemory,
   { atMs, own }: Counting,
 ): bigint {
@@ -327,6 +363,8 @@ export function uncounted(
   if (known === undefined) return amount;
   // A peer's entry that gives a known number another content is refused elsewhere; its value counts beside the first.
   if (known.digest !== digest) return amount;
+  // Under another asset or customer it stands in windows that do not bound this one.
+  if (known.asset !== asset || known.customer !== customer) return amount;
   const isOld = known.countedAtMs < atMs - COUNTED_ONCE_MS;
   if (own !== undefined && !known.isOwn && isOld) return amount;
   return amount > known.counted ? amount - known.counted : 0n;
@@ -358,11 +396,18 @@ function rememberChild(memory: PaymentMemory, child: Child, { atMs, own }: Journ
   const fits = memory.attempts.has(parent) && (before === undefined || before.spends === spends);
   if (own !== undefined && !fits)
     throw new MalformedError('a child without its parent, or beside another child');
-  const spent = spentByChild(child, memory);
+  const spent = spentByChild(child, memory, { atMs, own });
   if (spent.fee > 0n) rememberSpent(memory.spending, spent, atMs);
   if (!fits) return;
-  const highest = before === undefined || fee > before.fee ? fee : before.fee;
-  memory.children.set(parent, { spends, ids: new Set([...(before?.ids ?? []), id]), fee: highest });
+  const ids = new Set([...(before?.ids ?? []), id]);
+  const isFresh = before === undefined || spent.fee === fee;
+  memory.children.set(parent, {
+    spends,
+    ids,
+    fee: isFresh || fee > before.fee ? fee : before.fee,
+    atMs: isFresh ? atMs : before.atMs,
+    isOwn: own !== undefined || (before?.isOwn ?? false),
+  });
   if (own === undefined) return;
   memory.own.set(attemptKey(place, id), own);
   memory.undo = () => {
@@ -373,12 +418,21 @@ function rememberChild(memory: PaymentMemory, child: Child, { atMs, own }: Journ
   };
 }
 
-const parentOf = ({ place, spends }: Child): string =>
+const parentOf = ({ place, spends }: Pick<Child, 'place' | 'spends'>): string =>
   attemptKey(place, spends.slice(0, spends.indexOf(':')));
 
-/** What a child adds to the windows of fees. A peer's child beside another one: both may confirm, so both fees count. */
-export function spentByChild(child: Child, { children }: PaymentMemory): Spent {
+/**
+ * What a child adds to the windows of fees. A peer's child beside another one: both may confirm, so both fees count.
+ * What a peer told of long ago is in no window any more: whoever signs it now counts it now.
+ */
+export function spentByChild(
+  child: Pick<Child, 'place' | 'asset' | 'spends' | 'fee'>,
+  { children }: PaymentMemory,
+  { atMs, own }: Counting,
+): Spent {
+  const { place, asset, spends, fee } = child;
   const known = children.get(parentOf(child));
-  const more = known?.spends === child.spends ? child.fee - known.fee : child.fee;
-  return { asset: child.asset, value: 0n, count: 0, fee: more > 0n ? more : 0n, tiers: [] };
+  const isOld = own !== undefined && known?.isOwn === false && known.atMs < atMs - COUNTED_ONCE_MS;
+  const more = known?.spends === spends && !isOld ? fee - known.fee : fee;
+  return { network: networkOf(place), asset, value: 0n, count: 0, fee: more > 0n ? more : 0n, tiers: [] };
 }

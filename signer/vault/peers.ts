@@ -22,7 +22,7 @@ import { askDocument, countersignDocument, type Ask, type CountersignRequest } f
 import type { Policy } from '../protocol/policy.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { checkNotFrozen, type FreezeMemory } from './freezes.ts';
-import { checkFeeLimit, checkOrderLimits } from './limits.ts';
+import { checkFeeLimit, checkNamed, checkOrderLimits } from './limits.ts';
 import {
   attemptKey,
   isSpendingKind,
@@ -273,10 +273,11 @@ export function acceptEntry(
   const [network = place] = place.split(' ');
   const frozen = checkNotFrozen(memory.freezes, { network, asset });
   if (frozen !== undefined) return frozen;
+  if (!asset.startsWith(`${network}/`)) return refuse('WRONG_ASSET', `${asset} on ${network}`);
   const key = attemptKey(place, 'attempt' in spend ? spend.attempt.id : spend.id);
   if (memory.own.has(key)) return undefined;
   const counting = { atMs: nowMs, own: undefined };
-  const spent = 'attempt' in spend ? spentBy(spend, memory, counting) : spentByChild(spend, memory);
+  const spent = 'attempt' in spend ? spentBy(spend, memory, counting) : spentByChild(spend, memory, counting);
   if ('attempt' in spend) {
     const bent = checkOrdersOf(spend, memory);
     if (bent !== undefined) return bent;
@@ -287,6 +288,8 @@ export function acceptEntry(
     const full = checkTiers(policy, memory.spending, { asset, fresh, nowMs });
     if (full !== undefined) return full;
   }
+  const unnamed = checkNamed(policy, asset);
+  if (unnamed !== undefined) return unnamed;
   return entry.kind === 'evm-pay'
     ? undefined
     : checkFeeLimit(policy, memory.spending, { network, fee: spent.fee, nowMs });
