@@ -28,6 +28,8 @@ test('a child and its replacement: both are known, the highest fee counts, order
     spends: child.spends,
     ids: new Set([child.id, replacement.id]),
     fee: 12_000n,
+    atMs: 1001,
+    isOwn: true,
   });
   assert.deepEqual(memory.orders, remembered().orders);
   const fees = memory.spending.fees.get(parent.place);
