@@ -48,6 +48,25 @@ const schema = z.strictObject({
   attest: z
     .strictObject({ everySeconds: z.int().min(1), validSeconds: z.int().min(2).max(3600) })
     .default({ everySeconds: 10, validSeconds: 180 }),
+  /** Core's books, read by a role of the sentinel's own that writes nothing. Left out: they are not compared. */
+  books: z
+    .strictObject({
+      /** Holds the database's URL. */
+      urlFile: z.string(),
+      /** Two readings this far apart, at one block, must agree. */
+      agreeSeconds: z.int().min(1).default(10),
+      networks: z.array(
+        z.strictObject({
+          /** CAIP-2. */
+          network: z.string(),
+          /** As core names it. */
+          id: z.string(),
+          /** Core's names by CAIP-19. */
+          assets: z.record(z.string(), z.string()),
+        }),
+      ),
+    })
+    .optional(),
   pollMs: z.int().min(20).default(1000),
   status: z.strictObject({ host: z.string(), port: z.int().min(0).max(65_535) }),
 });
@@ -55,7 +74,13 @@ const schema = z.strictObject({
 /** As it stands in the file. */
 export type SentinelFile = z.input<typeof schema>;
 
-export interface SentinelConfig extends Omit<z.output<typeof schema>, 'manifest' | 'client' | 'signers'> {
+export interface SentinelConfig extends Omit<
+  z.output<typeof schema>,
+  'manifest' | 'client' | 'signers' | 'books'
+> {
+  readonly books:
+    | (Omit<NonNullable<z.output<typeof schema>['books']>, 'urlFile'> & { readonly url: string })
+    | undefined;
   readonly key: KeyObject;
   readonly manifest: Manifest;
   readonly signers: readonly (SignerConnection & { readonly id: string })[];
@@ -86,6 +111,7 @@ export function readSentinelConfig(path: string): SentinelConfig {
     const config = {
       ...file,
       state: near(file.state),
+      books: file.books && { ...file.books, url: text(file.books.urlFile).trim() },
       key: createPrivateKey(text(file.keyFile)),
       manifest: parsed.value,
       signers,

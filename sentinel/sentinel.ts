@@ -3,6 +3,7 @@
  * core, and stops payments when money moves that no journal explains. It holds no key of money.
  */
 import assert from 'node:assert/strict';
+import { zeroAddress } from 'viem';
 import { openSigner } from '../client/signer.ts';
 import { EVERYTHING } from '../signer/protocol/freeze.ts';
 import { openAttester, type AttestationReport, type Attester } from './attester.ts';
@@ -17,6 +18,8 @@ import { openJournals, type JournalFault, type Journals } from './sources/journa
 import { openRpc } from './sources/rpc.ts';
 import { openState, type StateFile } from './state.ts';
 import { watchBitcoin } from './watch-bitcoin.ts';
+import { openBooks } from './sources/books.ts';
+import { watchBooks, type BooksReport, type BooksWatch } from './watch-books.ts';
 import { watchEvm } from './watch-evm.ts';
 
 export interface NetworkReport {
@@ -43,6 +46,8 @@ export interface NetworkStatus extends NetworkReport {
   readonly attestation?: AttestationReport & { readonly ageSeconds: number };
   /** Why nothing is attested now. */
   readonly withheld?: string;
+  /** Core's books beside the chain, when they were compared last. */
+  readonly books?: BooksReport;
 }
 
 export interface SentinelStatus {
@@ -96,7 +101,12 @@ export async function startSentinel(config: SentinelConfig, deps: SentinelDeps):
       loop(watch.network, async () => {
         await lookAt(watch, reports, findings.judge);
         const report = reports.get(watch.network);
-        if (report !== undefined) await speakOf(report, config, { ...parts, nowMs: deps.nowMs });
+        if (report === undefined || report.error !== undefined) return;
+        // Not waited for: a database that is slow holds up no look.
+        parts.books
+          ?.look(report, findings.judge)
+          .catch((error: unknown) => deps.log(`books: ${String(error)}`));
+        await speakOf(report, config, { ...parts, nowMs: deps.nowMs });
       }),
     ),
     loop('journals', async () => {
@@ -120,6 +130,7 @@ interface Parts {
   readonly freezer: Freezer;
   readonly findings: Findings;
   readonly attester: Attester;
+  readonly books: BooksWatch | undefined;
 }
 
 function openParts(config: SentinelConfig, { nowMs, randomBytes, log }: SentinelDeps): Parts {
@@ -149,14 +160,26 @@ function openParts(config: SentinelConfig, { nowMs, randomBytes, log }: Sentinel
     freezer,
     findings,
     attester,
+    books: openBooksWatch(config, nowMs),
   };
+}
+
+function openBooksWatch({ books, manifest }: SentinelConfig, nowMs: () => number): BooksWatch | undefined {
+  if (books === undefined) return undefined;
+  const contracts = Object.fromEntries(
+    manifest.evm.flatMap(({ tokens }) =>
+      tokens.map(({ asset, token }) => [asset, token === zeroAddress ? '' : token.toLowerCase()] as const),
+    ),
+  );
+  const networks = books.networks.map((network) => ({ ...network, contracts }));
+  return watchBooks({ books: openBooks(books.url), networks, agreeMs: books.agreeSeconds * 1000, nowMs });
 }
 
 /** Attests what was just seen of a network, or withholds it. */
 async function speakOf(
   report: NetworkReport,
   { manifest, bitcoin, evm }: SentinelConfig,
-  { journals, freezer, findings, attester, nowMs }: Parts & { readonly nowMs: () => number },
+  { journals, freezer, findings, attester, books, nowMs }: Parts & { readonly nowMs: () => number },
 ): Promise<void> {
   const { network, behind, open: openCount, time, height } = report;
   const { lagMaxSeconds } = configured<{ network: string; lagMaxSeconds?: number | undefined }>(
@@ -178,11 +201,14 @@ async function speakOf(
   }
   if (doubt !== undefined) return attester.withhold(network, doubt);
   const isEvm = manifest.evm.some((entry) => entry.network === network);
+  const compared = books?.last(network);
+  const isCovered = compared?.hash === report.hash && compared.isCovered;
   // Not waited for: a signer that is slow to answer holds up no look.
   void attester.attest(report, [
     { clause: 'outflows-explained', basis: 'chain' },
     { clause: 'journals-agree', basis: 'chain' },
     ...(isEvm ? [{ clause: 'power-unchanged', basis: 'chain' } as const] : []),
+    ...(isCovered ? [{ clause: 'books-covered', basis: 'books' } as const] : []),
   ]);
 }
 
@@ -190,17 +216,19 @@ function statusOf(
   { id, manifest }: SentinelConfig,
   parts: Parts & { readonly reports: ReadonlyMap<string, NetworkReport>; readonly nowMs: () => number },
 ): SentinelStatus {
-  const { journals, faults, findings, freezer, attester, reports, nowMs } = parts;
+  const { journals, faults, findings, freezer, attester, books, reports, nowMs } = parts;
   return {
     id,
     epoch: manifest.epoch,
     networks: [...reports.values()].map((report) => {
       const last = attester.last(report.network);
       const withheld = attester.withheld(report.network);
+      const compared = books?.last(report.network);
       return {
         ...report,
         ...(last && { attestation: { ...last, ageSeconds: Math.floor((nowMs() - last.at) / 1000) } }),
         ...(withheld === undefined ? {} : { withheld }),
+        ...(compared && { books: compared }),
       };
     }),
     journals: Object.entries(journals.ends()).map(([signer, { sequence, hash }]) => {

@@ -7,8 +7,8 @@ import { migrate } from '../core/db/migrate.ts';
 import type { WorldFolder } from './folder.ts';
 import type { Postgres } from './parts/postgres.ts';
 
-/** Processes of core that write, each with a role of its own (core/migrations/0011_roles.sql). */
-const ROLES = ['api', 'watcher', 'pipeline'] as const;
+/** Processes of core that write, each with a role of its own (core/migrations/0011_roles.sql), and who only reads. */
+const ROLES = ['api', 'watcher', 'pipeline', 'sentinel'] as const;
 export type Role = (typeof ROLES)[number];
 
 export interface LocalDatabase {
@@ -35,7 +35,15 @@ export async function openLocalDatabase(postgres: Postgres, folder: WorldFolder)
     own.password = passwords[role];
     return own.href;
   };
-  return { url, urlOf: { api: urlOf('api'), watcher: urlOf('watcher'), pipeline: urlOf('pipeline') } };
+  return {
+    url,
+    urlOf: {
+      api: urlOf('api'),
+      watcher: urlOf('watcher'),
+      pipeline: urlOf('pipeline'),
+      sentinel: urlOf('sentinel'),
+    },
+  };
 }
 
 async function letIn(server: Pool, role: string, password: string): Promise<void> {
@@ -46,7 +54,12 @@ async function passwordsIn(folder: WorldFolder): Promise<Record<Role, string>> {
   const path = folder.at('secrets', 'database.json');
   if (!existsSync(path)) {
     const fresh = (): string => randomBytes(24).toString('hex');
-    const made: Record<Role, string> = { api: fresh(), watcher: fresh(), pipeline: fresh() };
+    const made: Record<Role, string> = {
+      api: fresh(),
+      watcher: fresh(),
+      pipeline: fresh(),
+      sentinel: fresh(),
+    };
     await writeFile(path, JSON.stringify(made), { mode: 0o600 });
   }
   return JSON.parse(readFileSync(path, 'utf8')) as Record<Role, string>;

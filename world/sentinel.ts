@@ -63,10 +63,12 @@ export async function startSystemSentinel(options: {
   readonly keys: SentinelKeys;
   readonly signers: readonly LocalSigner[];
   readonly system: Pick<LocalSystem, 'bitcoinCaip2' | 'bitcoinNodeUrl' | 'walletManifestFile' | 'evm'>;
+  /** Of core's database, by the sentinel's own role. */
+  readonly booksUrl: string;
   /** As the last start had it. */
   readonly previous: Pick<WorldFile['sentinel'], 'port' | 'from_blocks'> | undefined;
 }): Promise<LocalSentinel> {
-  const { system, previous, ...rest } = options;
+  const { system, previous, booksUrl, ...rest } = options;
   const { bitcoinCaip2: network, bitcoinNodeUrl: node } = system;
   const evm = system.evm.map(async ({ nodeUrl, system: contracts }) => {
     const { chainId, registry, factory, owner, operators, ownerSafe, cold } = contracts;
@@ -90,8 +92,39 @@ export async function startSystemSentinel(options: {
       evm: await Promise.all(evm),
     },
     pollMs: LOCAL_POLL_MS,
+    books: { url: booksUrl, networks: namedByCore(system) },
     port: previous?.port,
   });
+}
+
+/** Core's database by the sentinel's own role, and how core names what the manifest names. */
+export interface LocalBooks {
+  readonly url: string;
+  readonly agreeSeconds?: number;
+  readonly networks: NonNullable<SentinelFile['books']>['networks'];
+}
+
+async function booksIn(folder: string, books: LocalBooks | undefined): Promise<Pick<SentinelFile, 'books'>> {
+  if (books === undefined) return {};
+  const { url, ...rest } = books;
+  await writeFile(join(folder, 'database.url'), `${url}\n`, { mode: 0o600 });
+  return { books: { urlFile: 'database.url', ...rest } };
+}
+
+/** BTC, and ETH, USDT and USDC on every EVM network, as localConfiguration names them. */
+function namedByCore(system: Pick<LocalSystem, 'bitcoinCaip2' | 'evm'>): LocalBooks['networks'] {
+  return [
+    { network: system.bitcoinCaip2, id: 'bitcoin', assets: { [`${system.bitcoinCaip2}/slip44:1`]: 'BTC' } },
+    ...system.evm.map(({ id, system: { chainId, tokens } }) => ({
+      network: `eip155:${chainId}`,
+      id,
+      assets: {
+        [`eip155:${chainId}/slip44:60`]: 'ETH',
+        [`eip155:${chainId}/erc20:${tokens.USDT.toLowerCase()}`]: 'USDT',
+        [`eip155:${chainId}/erc20:${tokens.USDC.toLowerCase()}`]: 'USDC',
+      },
+    })),
+  ];
 }
 
 /** Starts the sentinel's process and waits until it tells its status. */
@@ -103,6 +136,7 @@ export async function startLocalSentinel(options: {
   readonly watch: Pick<SentinelFile, 'bitcoin' | 'evm'>;
   readonly pollMs: number;
   readonly attest?: SentinelFile['attest'];
+  readonly books?: LocalBooks | undefined;
   readonly port?: number | undefined;
 }): Promise<LocalSentinel> {
   const { folder, keys, signers } = options;
@@ -116,6 +150,7 @@ export async function startLocalSentinel(options: {
     client: { certificate: near(keys.client.certificateFile), key: near(keys.client.keyFile) },
     signers: signers.map(({ id, url, certificateFile }) => ({ id, url, certificate: near(certificateFile) })),
     ...options.watch,
+    ...(await booksIn(keys.folder, options.books)),
     pollMs: options.pollMs,
     ...(options.attest === undefined ? {} : { attest: options.attest }),
     status: { host: '127.0.0.1', port },

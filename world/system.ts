@@ -117,7 +117,8 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const manifestFile = system.walletManifestFile;
   await installManifest({ ...POLICY_RULES, manifest, manifestFile, people, operators, signers });
   say('sentinel: watches all of it from outside');
-  const keys = { keys: watcher, signers: signers.all, previous: previous?.sentinel };
+  const booksUrl = nodes.database.urlOf.sentinel;
+  const keys = { keys: watcher, booksUrl, signers: signers.all, previous: previous?.sentinel };
   const sentinel = await startSystemSentinel({ folder, system, ...keys });
   onStop(sentinel.process.stop);
   await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
@@ -198,7 +199,7 @@ function port(known: number | undefined): { port?: number } {
 
 function startCore(folder: WorldFolder, system: LocalSystem, database: LocalDatabase): Supervised[] {
   const config = folder.at('portcullis.toml');
-  const core = (name: string, main: Role, ...args: string[]): Supervised =>
+  const core = (name: string, main: Exclude<Role, 'sentinel'>, ...args: string[]): Supervised =>
     supervise({
       name,
       main: `core/processes/${main}.ts`,

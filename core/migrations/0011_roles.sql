@@ -5,7 +5,7 @@ do $$
 declare
   name text;
 begin
-  foreach name in array array['portcullis_api', 'portcullis_watcher', 'portcullis_pipeline'] loop
+  foreach name in array array['portcullis_api', 'portcullis_watcher', 'portcullis_pipeline', 'portcullis_sentinel'] loop
     if not exists (select 1 from pg_roles where rolname = name) then
       execute format('create role %I nologin', name);
     end if;
@@ -13,7 +13,7 @@ begin
   -- What everybody may do by default: connect, and make temporary tables as large as the disk.
   execute format('revoke all on database %I from public', current_database());
   execute format(
-    'grant connect on database %I to portcullis_api, portcullis_watcher, portcullis_pipeline',
+    'grant connect on database %I to portcullis_api, portcullis_watcher, portcullis_pipeline, portcullis_sentinel',
     current_database()
   );
 end $$;
@@ -23,7 +23,7 @@ revoke execute on all functions in schema public from public;
 -- nothing here and gets a warning.
 revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;
 
-grant usage on schema public to portcullis_api, portcullis_watcher, portcullis_pipeline;
+grant usage on schema public to portcullis_api, portcullis_watcher, portcullis_pipeline, portcullis_sentinel;
 
 -- Reading. A watcher reads what strangers wrote on chains: it sees no customer. Bearer keys, and answers that are
 -- kept for repetitions, are the API's.
@@ -31,6 +31,9 @@ grant select on all tables in schema public to portcullis_api, portcullis_pipeli
 revoke select on api_key, idempotency_key from portcullis_pipeline;
 grant select on chain_block, chain_tip, watched, receipt, bitcoin_coin, evm_payout, evm_delivery,
   evm_balance_check, halt to portcullis_watcher;
+
+-- The sentinel compares what the books say of wallets with what its own nodes say. It writes nothing.
+grant select on account, chain_tip, withdrawal, spend, spend_order, spend_attempt, halt to portcullis_sentinel;
 
 -- The event log is written by everybody and changed by nobody. Who follows the chains may halt a network; going
 -- on is a person's decision, which the API records.

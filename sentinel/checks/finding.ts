@@ -26,6 +26,5 @@ export const findingCodes = [
   'JOURNALS_FEW',
   'DEEP_REORG',
   'CHAIN_LAG',
-  'CHAIN_OVER',
 ] as const;
 export type FindingCode = (typeof findingCodes)[number];

@@ -4,7 +4,7 @@ import { parseStatusAnswer, type StandingFreeze } from '../../signer/protocol/me
 import type { Stack } from '../../core/withdrawals/test/stack.ts';
 import type { SentinelFile } from '../config.ts';
 import type { TestScope } from '../../world/testing.ts';
-import { startLocalSentinel, type LocalSentinel } from '../../world/sentinel.ts';
+import { startLocalSentinel, type LocalBooks, type LocalSentinel } from '../../world/sentinel.ts';
 
 export const BITCOIN = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
 
@@ -13,6 +13,7 @@ export async function watching(
   stack: Stack,
   attest?: SentinelFile['attest'],
   lagMaxSeconds?: number,
+  books?: LocalBooks,
 ): Promise<LocalSentinel> {
   const lag = lagMaxSeconds === undefined ? {} : { lagMaxSeconds };
   const fromBlock = Number((await stack.anvil?.rpc<string>('eth_blockNumber')) ?? 0);
@@ -39,6 +40,7 @@ export async function watching(
       evm,
     },
     pollMs: 50,
+    books,
     ...(attest === undefined ? {} : { attest }),
   });
   scope.after(sentinel.process.stop);

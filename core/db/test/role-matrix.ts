@@ -1,6 +1,19 @@
 /** Roles of core's processes (core/migrations/0011_roles.sql). */
-export const roles = ['portcullis_api', 'portcullis_watcher', 'portcullis_pipeline'] as const;
+const writers = ['portcullis_api', 'portcullis_watcher', 'portcullis_pipeline'] as const;
+type Writer = (typeof writers)[number];
+/** The sentinel is no process of core; it reads a few tables and writes none. */
+export const roles = [...writers, 'portcullis_sentinel'] as const;
 export type Role = (typeof roles)[number];
+
+const seenBySentinel = new Set([
+  'account',
+  'chain_tip',
+  'withdrawal',
+  'spend',
+  'spend_order',
+  'spend_attempt',
+  'halt',
+]);
 
 /** What a role may do with a table. Absent: nothing. `update` names columns. */
 export interface Reach {
@@ -20,7 +33,7 @@ const keeping = (...update: string[]): Reach => ({ select: true, insert: true, u
  * All that each role may do with each table and sequence, and nothing else. Written by hand, apart from the grants:
  * a grant that is wider or narrower, or a table that is not named here, fails the test.
  */
-export const reachOf: Readonly<Record<string, Readonly<Record<Role, Reach>>>> = {
+const reachOfWriters: Readonly<Record<string, Readonly<Record<Writer, Reach>>>> = {
   pgmigrations: { portcullis_api: read, portcullis_watcher: none, portcullis_pipeline: read },
 
   event: { portcullis_api: append, portcullis_watcher: { insert: true }, portcullis_pipeline: append },
@@ -131,6 +144,13 @@ export const reachOf: Readonly<Record<string, Readonly<Record<Role, Reach>>>> = 
   treasury_cursor: pipeline(keeping('at')),
 };
 
+export const reachOf: Readonly<Record<string, Readonly<Record<Role, Reach>>>> = Object.fromEntries(
+  Object.entries(reachOfWriters).map(([table, reach]) => [
+    table,
+    { ...reach, portcullis_sentinel: seenBySentinel.has(table) ? read : none },
+  ]),
+);
+
 /** Sequences that a role may draw from; nobody reads or sets one. */
 export const drawsFrom: Readonly<Record<string, readonly Role[]>> = {
   receipt_change: ['portcullis_watcher'],
@@ -141,20 +161,20 @@ export const drawsFrom: Readonly<Record<string, readonly Role[]>> = {
 };
 
 /** The watcher says it; the others read it. */
-function chain(...update: string[]): Readonly<Record<Role, Reach>> {
+function chain(...update: string[]): Readonly<Record<Writer, Reach>> {
   return { portcullis_api: read, portcullis_watcher: keeping(...update), portcullis_pipeline: read };
 }
 
-function books(reach: Reach): Readonly<Record<Role, Reach>> {
+function books(reach: Reach): Readonly<Record<Writer, Reach>> {
   return { portcullis_api: reach, portcullis_watcher: none, portcullis_pipeline: reach };
 }
 
-function pipeline(reach: Reach): Readonly<Record<Role, Reach>> {
+function pipeline(reach: Reach): Readonly<Record<Writer, Reach>> {
   return { portcullis_api: read, portcullis_watcher: none, portcullis_pipeline: reach };
 }
 
 /** A cancellation takes a planned one back. */
-function spendPart(...update: string[]): Readonly<Record<Role, Reach>> {
+function spendPart(...update: string[]): Readonly<Record<Writer, Reach>> {
   return {
     portcullis_api: { select: true, delete: true },
     portcullis_watcher: none,

@@ -1,0 +1,83 @@
+/**
+ * Books beside chain, at one block that both have reached. Books and chain move at their own pace, so one reading
+ * proves nothing: only a shortfall that a second reading, some time later at the same block, shows again is one.
+ */
+import { judgeShort, shortOf, type Held } from './checks/books-chain.ts';
+import type { Finding } from './checks/finding.ts';
+import type { NetworkReport } from './sentinel.ts';
+import type { Books } from './sources/books.ts';
+
+export interface BooksReport {
+  /** Unix ms. */
+  readonly at: number;
+  /** The block at which books and chain were compared last. */
+  readonly hash: string;
+  /** Nothing is missing. */
+  readonly isCovered: boolean;
+  /** Decimal strings, by CAIP-19. */
+  readonly held: Readonly<Record<string, { chain: string; books: string; underWay: string }>>;
+}
+
+export interface BooksWatch {
+  /** Compares, when it is time to. A database that does not answer leaves the last report as it is. */
+  look(report: NetworkReport, judged: (finding: Finding) => Promise<void>): Promise<void>;
+  last(network: string): BooksReport | undefined;
+}
+
+export interface BooksNetwork {
+  /** CAIP-2. */
+  readonly network: string;
+  /** As core names it. */
+  readonly id: string;
+  /** Core's names by CAIP-19. */
+  readonly assets: Readonly<Record<string, string>>;
+  /** Contracts by CAIP-19, in lower case; '' or absent is the network's own coin. */
+  readonly contracts: Readonly<Record<string, string>>;
+}
+
+export function watchBooks(deps: {
+  readonly books: Books;
+  readonly networks: readonly BooksNetwork[];
+  readonly agreeMs: number;
+  readonly nowMs: () => number;
+}): BooksWatch {
+  const { books, agreeMs, nowMs } = deps;
+  const read = new Map<string, number>();
+  const last = new Map<string, BooksReport>();
+  /** What was missing at a block, and since when every reading there has said so. */
+  const missing = new Map<string, { readonly said: string; readonly since: number }>();
+  return {
+    last: (network) => last.get(network),
+    look: async (report, judged) => {
+      const network = deps.networks.find((one) => one.network === report.network);
+      if (network === undefined || report.behind) return;
+      if (nowMs() < (read.get(report.network) ?? -Infinity) + agreeMs / 2) return;
+      read.set(report.network, nowMs());
+      const { tip, isHalted, hot, underWay } = await books.read(network.id);
+      if (isHalted || tip !== report.hash) return;
+      const all = Object.entries(network.assets).map(([asset, name]): Held => ({
+        asset,
+        chain: BigInt(report.holdings[asset] ?? 0),
+        books: hot[name] ?? 0n,
+        underWay: underWay[network.contracts[asset] ?? ''] ?? 0n,
+      }));
+      const said = `${tip} ${all.map((held) => `${held.asset} ${shortOf(held)}`).join(' ')}`;
+      const before = missing.get(report.network);
+      const since = before?.said === said ? before.since : nowMs();
+      missing.set(report.network, { said, since });
+      const isCovered = all.every((held) => shortOf(held) === 0n);
+      const held = Object.fromEntries(
+        all.map((one) => [
+          one.asset,
+          { chain: `${one.chain}`, books: `${one.books}`, underWay: `${one.underWay}` },
+        ]),
+      );
+      last.set(report.network, { at: nowMs(), hash: report.hash, isCovered, held });
+      if (nowMs() - since < agreeMs) return;
+      for (const one of all) {
+        const finding = judgeShort(one, report.hash);
+        if (finding !== undefined) await judged(finding);
+      }
+    },
+  };
+}
