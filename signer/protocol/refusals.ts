@@ -22,7 +22,9 @@ export const refusals = Object.freeze({
   QUORUM_MISSING: 'fewer operators signed than loosening needs',
   SCOPE_UNKNOWN: 'the manifest has no such scope to freeze',
   FREEZE_LIFTED: 'a quorum has lifted this very freeze',
-  DOCUMENT_STALE: 'the document is too old, or too far ahead, by the own clock',
+  FREEZES_TOO_MANY: 'as many freezes of this scope by whoever signed stand as a signer keeps',
+  DOCUMENT_STALE:
+    'the document is too old, or too far ahead, by the own clock, or was taken and undone since',
   FROZEN: 'a freeze stands over this payment',
   ATTESTATION_MISSING: 'the policy demands an attestation of this network, and no sentinel has brought one',
   ATTESTATION_STALE: 'the last attestation of this network is too old',

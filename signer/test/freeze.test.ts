@@ -147,7 +147,6 @@ test('again is no error and no entry; a lifted one never comes back, even to a s
   assert.ok(call(vault, 'freeze', kept).ok);
   const head = call(vault, 'status', {})['journal'];
   assert.ok(call(vault, 'freeze', kept).ok);
-  assert.ok(call(vault, 'freeze', signedBy(freezeDocument, freezeOf(), [alice.byKey])).ok);
   assert.deepEqual(call(vault, 'status', {})['journal'], head);
   const unfreeze = signedBy(unfreezeDocument, unfreezeOf([freeze]), [alice.byPasskey, bob.byPasskey]);
   assert.ok(call(vault, 'unfreeze', unfreeze).ok);
@@ -159,6 +158,47 @@ test('again is no error and no entry; a lifted one never comes back, even to a s
       .ok,
   );
   assert.equal(call(late, 'freeze', kept)['code'], 'FREEZE_LIFTED');
+});
+
+test('a freeze that was acknowledged stands, though an unfreeze of the same person’s earlier one was under way', () => {
+  const vault = fresh();
+  const [first, second] = [freezeOf(), freezeOf()];
+  assert.ok(call(vault, 'freeze', signedBy(freezeDocument, first, [alice.byKey])).ok);
+  const kept = signedBy(unfreezeDocument, unfreezeOf([first]), [bob.byPasskey, carol.byPasskey]);
+  assert.ok(call(vault, 'freeze', signedBy(freezeDocument, second, [alice.byKey])).ok);
+  assert.ok(call(vault, 'unfreeze', kept).ok);
+  refused(vault, pay(), 'FROZEN');
+});
+
+test('of one person and scope eight stand at most, and whoever adds to them is told', () => {
+  const vault = fresh();
+  const answers = Array.from({ length: 9 }, () =>
+    call(vault, 'freeze', signedBy(freezeDocument, freezeOf(), [alice.byKey])),
+  );
+  assert.deepEqual(
+    answers.map((answer) => answer['code']),
+    [...Array.from({ length: 8 }, () => undefined), 'FREEZES_TOO_MANY'],
+  );
+  assert.equal(freezesOf(vault).length, 8);
+  assert.ok(call(vault, 'freeze', signedBy(freezeDocument, freezeOf({ by: 'bob' }), [bob.byKey])).ok);
+});
+
+test('an unfreeze that was taken does nothing a second time, to whomever it restored or suspended', () => {
+  const vault = fresh();
+  const by = [bob.byPasskey, carol.byPasskey];
+  const freeze = freezeOf({ by: 'bob' });
+  assert.ok(call(vault, 'freeze', signedBy(freezeDocument, freeze, [bob.byKey])).ok);
+  const suspension = signedBy(unfreezeDocument, unfreezeOf([freeze], { suspend: ['bob'] }), by);
+  const restoration = signedBy(unfreezeDocument, unfreezeOf([], { restore: ['bob'] }), by);
+  assert.ok(call(vault, 'unfreeze', suspension).ok);
+  assert.ok(call(vault, 'unfreeze', restoration).ok);
+  assert.equal(call(vault, 'unfreeze', suspension)['code'], 'DOCUMENT_STALE');
+  assert.ok(call(vault, 'unfreeze', restoration).ok, 'it holds already');
+  assert.ok(lift(vault, unfreezeOf([], { suspend: ['bob'], reason: 'once more' })).ok);
+  assert.equal(call(vault, 'unfreeze', restoration)['code'], 'DOCUMENT_STALE');
+  const again = call(vault, 'freeze', signedBy(freezeDocument, freezeOf({ by: 'bob' }), [bob.byKey]));
+  assert.equal(again['code'], 'SUSPENDED');
+  assert.ok(lift(vault, unfreezeOf([], { restore: ['bob'], reason: 'once more' })).ok);
 });
 
 test('who freezes in a loop is suspended by the quorum that lifts, and restored by one', () => {

@@ -19,9 +19,15 @@ export interface FreezeMemory {
   readonly standing: Map<string, { readonly scope: string; readonly by: string; readonly reason: string }>;
   /** Ids that were lifted, taken before or not: none of them takes effect any more. */
   readonly lifted: Set<string>;
+  /** Digests of the unfreezes that were taken: each is taken once. */
+  readonly taken: Set<string>;
 }
 
-export const emptyFreezes = (): FreezeMemory => ({ standing: new Map(), lifted: new Set() });
+export const emptyFreezes = (): FreezeMemory => ({
+  standing: new Map(),
+  lifted: new Set(),
+  taken: new Set(),
+});
 
 interface Rules {
   readonly manifest: Manifest;
@@ -33,6 +39,8 @@ interface Rules {
 /** A document that was kept back cannot stop payments on a day of somebody's choice. */
 const AGE_MAX_SECONDS = 600n;
 const AHEAD_MAX_SECONDS = 120n;
+/** Of one person and scope: what was found later must not be lifted with what was found first. */
+const STANDING_MAX = 8;
 /** Long enough to gather people, short enough that a forgotten one is worthless. */
 const UNFREEZE_AHEAD_MAX_SECONDS = 7n * 86_400n;
 
@@ -49,14 +57,15 @@ export function decideFreeze(signed: SignedJson, rules: Rules): Decision<Freeze 
   if (!one.ok) return one;
   const id = toHex(freeze.id);
   if (freezes.lifted.has(id)) return refuse('FREEZE_LIFTED', id);
-  // Again, or again by the same person for the same scope: nobody fills the journal with it.
-  const stands = [...freezes.standing.values()].some(
-    ({ by, scope }) => by === freeze.by && scope === freeze.scope,
-  );
-  if (freezes.standing.has(id) || stands) return accept(undefined);
+  if (freezes.standing.has(id)) return accept(undefined);
   const now = BigInt(nowMs) / 1000n;
   if (freeze.issuedAt + AGE_MAX_SECONDS < now || freeze.issuedAt > now + AHEAD_MAX_SECONDS)
     return refuse('DOCUMENT_STALE', `issued at ${freeze.issuedAt}, it is ${now}`);
+  const alike = [...freezes.standing.values()].filter(
+    ({ by, scope }) => by === freeze.by && scope === freeze.scope,
+  );
+  // Nobody fills the journal with them.
+  if (alike.length >= STANDING_MAX) return refuse('FREEZES_TOO_MANY', `${freeze.scope}, by ${freeze.by}`);
   return accept(freeze);
 }
 
@@ -76,6 +85,8 @@ export function decideUnfreeze(signed: SignedJson, rules: Rules): Decision<Unfre
   if (unfreeze.expiry <= now || unfreeze.expiry > now + UNFREEZE_AHEAD_MAX_SECONDS)
     return refuse('DOCUMENT_STALE', `expires at ${unfreeze.expiry}, it is ${now}`);
   const digest = unfreezeDocument.digest(unfreeze, sha256);
+  // Passkeys without a counter would let whoever kept it suspend and restore people with it until it expires.
+  if (freezes.taken.has(toHex(digest))) return refuse('DOCUMENT_STALE', 'taken already, and undone since');
   const quorum = checkQuorum(signed.signatures, { digest, manifest, roster });
   return quorum.ok ? accept(unfreeze) : quorum;
 }
@@ -99,6 +110,7 @@ export function rememberUnfreeze(
   { freezes, roster }: { freezes: FreezeMemory; roster: RosterMemory },
   unfreeze: Unfreeze,
 ): void {
+  freezes.taken.add(toHex(unfreezeDocument.digest(unfreeze, sha256)));
   for (const bytes of unfreeze.freezes) {
     freezes.standing.delete(toHex(bytes));
     freezes.lifted.add(toHex(bytes));
