@@ -31,6 +31,8 @@ const examples: Readonly<Record<string, string>> = {
   'config check': 'portcullis config check portcullis.toml',
   freeze: "portcullis freeze everything --reason 'withdrawals nobody asked for'",
   signers: 'portcullis signers',
+  'evacuate evm':
+    'portcullis evacuate evm --as alice --guardian-key-file alice.guardian --node eip155:1=http://localhost:8545 --plan',
   'ceremony operator':
     'portcullis ceremony operator alice --kit alice --passkey 02ab… --guardian 0x5290… --passphrase-file alice.passphrase',
   'ceremony kit':

@@ -8,6 +8,7 @@ import { ceremonyCommands } from './commands/ceremony.ts';
 import { configCommands } from './commands/config.ts';
 import { customerCommands } from './commands/customers.ts';
 import { depositCommands } from './commands/deposits.ts';
+import { evacuateCommands } from './commands/evacuate.ts';
 import { eventCommands } from './commands/events.ts';
 import { operationCommands } from './commands/operations.ts';
 import { signerCommands } from './commands/signers.ts';
@@ -87,6 +88,7 @@ async function run(argv: string[]): Promise<number> {
   }
   signerCommands(program, openTerminal);
   ceremonyCommands(program, openTerminal);
+  evacuateCommands(program, openTerminal);
   addExamples(program);
   try {
     await program.parseAsync(argv);
