@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect, type TLSSocket } from 'node:tls';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -229,6 +230,33 @@ function current<T extends { orders: readonly { expiry: string }[] }>(request: T
     orders: request.orders.map((order) => ({ ...order, expiry: String(seconds + 3600) })),
   };
 }
+
+const connectAsCore = (): TLSSocket => {
+  const socket = connect({
+    host: '127.0.0.1',
+    port: running.port,
+    ca: authority.certPem,
+    key: core.keyPem,
+    cert: core.certPem,
+    checkServerIdentity: () => undefined,
+  });
+  socket.on('error', () => undefined);
+  return socket;
+};
+
+test('who has core’s certificate cannot keep a freeze away by connections', async () => {
+  const sockets = Array.from({ length: 100 }, connectAsCore);
+  await Promise.all(
+    sockets.map(
+      async (socket) =>
+        new Promise((resolve) => socket.once('secureConnect', resolve).once('close', resolve)),
+    ),
+  );
+  const freeze = async (): Promise<number> =>
+    (await ask(running, '/v1/freeze', { body: {}, as: sentinel })).status;
+  assert.equal(await freeze(), 200, 'while core holds as many connections as it gets');
+  for (const socket of sockets) socket.destroy();
+});
 
 test('operators and sentinels read the journal, page by page; core does not, and no other query is taken', async () => {
   const read = async (query: string, as = sentinel): Promise<Reply> =>

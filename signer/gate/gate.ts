@@ -9,7 +9,8 @@ import { TLSSocket } from 'node:tls';
 import { REQUEST_BYTES_MAX, type Call } from '../protocol/messages.ts';
 import { roles, type GateClient, type GateConfig, type Role } from './config.ts';
 import { openPeers, type PeerExchange } from './peers.ts';
-import { GateError, startVaultProcess } from './vault-process.ts';
+import { GateError } from './gate-error.ts';
+import { startVaultProcess } from './vault-process.ts';
 
 export interface Gate {
   readonly host: string;
@@ -49,7 +50,10 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/countersign': { method: 'POST', call: 'countersign', roles: ['peer'] },
 };
 
-const CONNECTIONS_MAX = 64;
+const CONNECTIONS_MAX = 256;
+/** Of one client, so that no other is kept out: who has core could else keep freezes away. */
+const CLIENT_CONNECTIONS_MAX = 48;
+const HANDSHAKE_TIMEOUT_MS = 5_000;
 const HEADERS_TIMEOUT_MS = 5_000;
 /** 6 MiB over a slow line. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -95,6 +99,7 @@ function makeServer({ tls, clients, signer }: GateConfig, peers: PeerExchange): 
       requestCert: true,
       rejectUnauthorized: true,
       minVersion: 'TLSv1.3',
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       maxHeaderSize: 8192,
@@ -104,9 +109,25 @@ function makeServer({ tls, clients, signer }: GateConfig, peers: PeerExchange): 
     },
   );
   server.maxConnections = CONNECTIONS_MAX;
+  boundClients(server);
   // A failed handshake is the client's affair; without a listener it would end up as an uncaught error.
   server.on('tlsClientError', (_, socket) => socket.destroy());
   return server;
+}
+
+function boundClients(server: Server): void {
+  const open = new Map<string, number>();
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const { fingerprint256: client } = socket.getPeerCertificate();
+    const count = (open.get(client) ?? 0) + 1;
+    open.set(client, count);
+    socket.once('close', () => {
+      const left = (open.get(client) ?? 1) - 1;
+      if (left === 0) open.delete(client);
+      else open.set(client, left);
+    });
+    if (count > CLIENT_CONNECTIONS_MAX) socket.destroy();
+  });
 }
 
 interface Context {
@@ -139,7 +160,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     body = parsed.value;
   }
   try {
-    send(response, 200, await context.peers.ask(route.call, body));
+    send(response, 200, await context.peers.ask(route.call, body, client.fingerprint));
   } catch (error) {
     fail(response, 503, error instanceof GateError ? error.code : 'VAULT_GONE');
   }

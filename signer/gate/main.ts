@@ -4,7 +4,7 @@
  */
 import { ConfigError, readGateConfig } from './config.ts';
 import { startGate } from './gate.ts';
-import { GateError } from './vault-process.ts';
+import { GateError } from './gate-error.ts';
 
 await main(process.argv.slice(2));
 

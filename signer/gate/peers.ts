@@ -11,7 +11,7 @@ type Answer = Readonly<Record<string, unknown>>;
 
 export interface PeerExchange {
   /** Asks the vault; whatever has to be held by peers first is brought to them. Rejects with GateError. */
-  ask(call: Call, body: unknown): Promise<Answer>;
+  ask(call: Call, body: unknown, client: string): Promise<Answer>;
   close(): void;
 }
 
@@ -67,10 +67,10 @@ export function openPeers(
     return act();
   };
   return {
-    ask: async (call, body) => {
+    ask: async (call, body, client) => {
       if (call === 'sign') return inTurn(() => confirmed(() => committed(exchange, call, body)));
-      if (call === 'countersign') return confirmed(() => answerOf(vault, call, body));
-      const answer = await answerOf(vault, call, body);
+      if (call === 'countersign') return confirmed(() => answerOf(vault, call, body, client));
+      const answer = await answerOf(vault, call, body, client);
       // Nobody waits for this: whoever is away answers before the first payment, or that is refused.
       if ((call === 'unseal' || call === 'manifest') && answer['ok'] === true && links.length > 0)
         confirm().catch(() => undefined);
@@ -167,8 +167,8 @@ async function linesOf(vault: VaultProcess, after: string, upTo: string): Promis
   return lines.slice(0, Math.max(0, Number(BigInt(upTo) - BigInt(after))));
 }
 
-const answerOf = async (vault: VaultProcess, call: Call, body: unknown): Promise<Answer> =>
-  (await vault.ask(call, body)) as Answer;
+const answerOf = async (vault: VaultProcess, call: Call, body: unknown, line?: string): Promise<Answer> =>
+  (await vault.ask(call, body, line)) as Answer;
 
 /** Mutual TLS 1.3; the peer's certificate is pinned, no authority is trusted. */
 function linkTo(

@@ -2,22 +2,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { FRAME_BYTES_MAX, type Call } from '../protocol/messages.ts';
-
-export class GateError extends Error {
-  readonly code: 'BUSY' | 'VAULT_GONE';
-  readonly retryable: boolean;
-
-  constructor(code: 'BUSY' | 'VAULT_GONE', message: string) {
-    super(message);
-    this.code = code;
-    this.retryable = code === 'BUSY';
-  }
-}
+import { GateError } from './gate-error.ts';
+import { openTurns } from './turns.ts';
 
 export interface VaultProcess {
   readonly pid: number;
-  /** Asks the vault, after those that asked before. Rejects with GateError. */
-  ask(call: Call, body: unknown): Promise<unknown>;
+  /** Asks the vault in the turn of this line, the gate's own without one. Rejects with GateError. */
+  ask(call: Call, body: unknown, line?: string): Promise<unknown>;
   /** Lets the vault answer what it was asked, and end. */
   stop(): Promise<void>;
 }
@@ -30,7 +21,7 @@ export interface VaultProcessOptions {
   readonly onDeath: (why: string) => void;
 }
 
-/** Requests that wait for their turn: a second or two of work. */
+/** Requests of one line that wait for their turn: a second or two of work. */
 const WAITING_MAX = 64;
 const STDERR_BYTES_MAX = 4096;
 
@@ -43,8 +34,7 @@ export async function startVaultProcess(options: VaultProcessOptions): Promise<V
   // The pipe breaks when the vault dies; its end is reported once, below.
   child.stdin?.on('error', () => undefined);
   const lines = lineReader(child);
-  let turn: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const turns = openTurns(WAITING_MAX);
   let lastId = 0;
 
   const exited = new Promise<void>((resolve) => {
@@ -74,16 +64,13 @@ export async function startVaultProcess(options: VaultProcessOptions): Promise<V
   await nextLine();
   return {
     pid: child.pid ?? 0,
-    ask: async (call, body) => {
-      if (stopping || waiting >= WAITING_MAX) throw new GateError('BUSY', 'too many requests wait');
-      waiting += 1;
-      const mine = turn.then(async () => exchange(call, body)).finally(() => (waiting -= 1));
-      turn = mine.catch(() => undefined);
-      return mine;
+    ask: async (call, body, line = '') => {
+      if (stopping) throw new GateError('BUSY', 'it is being stopped');
+      return turns.take(line, async () => exchange(call, body));
     },
     stop: async () => {
       stopping = true;
-      await turn;
+      await turns.idle();
       child.stdin?.end();
       await exited;
     },
