@@ -30,7 +30,7 @@ test('every file that a page names in backticks exists', () => {
   const missing = pages.flatMap((page) =>
     [
       ...read(page).matchAll(
-        /`((?:core|signer|contracts|world|tools|bench|docs|lib|cli|client|vectors)\/[\w./-]+\.(?:ts|sql|md|json|sol))`/g,
+        /`((?:core|signer|contracts|world|drills|tools|bench|docs|lib|cli|client|vectors)\/[\w./-]+\.(?:ts|sql|md|json|sol))`/g,
       ),
     ]
       .map(([, path = '']) => path)
@@ -87,4 +87,47 @@ test('each invariant is asserted, constrained and tested where the page says', (
     .filter(([, , ...places]) => places.some((place) => !place.includes('` in `')))
     .map(([id]) => id);
   assert.deepEqual(bare, [], 'every cell names its place');
+});
+
+test('the blast radius has a row for each drill, with the figures of its kept run and the bound that is in force', async () => {
+  const rows = read('docs/blast-radius.md')
+    .split('\n')
+    .filter((line) => /\| `[a-z-]+` \|/.test(line))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  const { drills } = JSON.parse(read('drills/results.json')) as { drills: Record<string, unknown>[] };
+  const patches = execFileSync(
+    'git',
+    ['ls-files', '-co', '--exclude-standard', 'drills/*/control-off.patch'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
+  const names = [...patches.matchAll(/^drills\/(.+)\/control-off\.patch$/gm)].map(([, name = '']) => name);
+  assert.deepEqual(rows.map(([, , , drill = '']) => drill.replaceAll('`', '')).toSorted(), names.toSorted());
+  const grouped = (satoshi: unknown): string => String(satoshi).replace(/\B(?=(\d{3})+$)/g, ',');
+  for (const [captured, bound, control, drill = '', lost, off] of rows) {
+    const name = drill.replaceAll('`', '');
+    const kept = drills.find((one) => one['name'] === name);
+    assert.ok(kept?.['passed'] === true, `${name} has a kept run that passed`);
+    const face = (await import(`../drills/${name}/attack.ts`)) as {
+      drill: { capability: string; control: string; bound: bigint };
+    };
+    assert.equal(`${face.drill.bound}`, kept['bound'], name);
+    assert.deepEqual(
+      [captured, bound, control, lost, off],
+      [
+        face.drill.capability,
+        grouped(kept['bound']),
+        face.drill.control,
+        grouped(kept['loss']),
+        grouped(kept['control_off_loss']),
+      ],
+    );
+  }
 });
