@@ -202,6 +202,7 @@ export function walletPolicy(manifest: Manifest, by: string, attestationSeconds?
     // Nobody rehearses for a week.
     credentialHoldSeconds: 0,
     recoveryHoldSeconds: 60,
+    newDestinations: [],
     approvals: [],
     attestations:
       attestationSeconds === undefined

@@ -60,6 +60,7 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   'CREDENTIAL_UNKNOWN',
   'TIER_CUSTOMER',
   'TIER_ALL',
+  'NEW_DESTINATION',
   'WINDOW_VALUE',
   'WINDOW_COUNT',
   'WINDOW_FEES',

@@ -73,6 +73,16 @@ const tierField = record({
   allMax: u256Field,
 });
 
+/** What customers' credentials pay to where they first paid less than a hold ago; an asset without one has no such cap. */
+const newDestinationField = record({
+  /** CAIP-19. */
+  asset: textField(ASSET),
+  seconds: u32Field(WINDOW_MAX_SECONDS),
+  /** Base units in any span of this length: of one customer, and of all together. */
+  customerMax: u256Field,
+  allMax: u256Field,
+});
+
 const shape = {
   epoch: u32Field(),
   /** From 1, without a gap. */
@@ -96,6 +106,7 @@ const shape = {
   credentialHoldSeconds: u32Field(HOLD_MAX_SECONDS),
   /** The same for one that no credential of the customer vouches for, though there is one. */
   recoveryHoldSeconds: u32Field(HOLD_MAX_SECONDS),
+  newDestinations: list(newDestinationField, { max: ASSETS_MAX, isSet: true }),
 };
 
 export type Policy = RecordOf<typeof shape>;
@@ -128,6 +139,12 @@ export const policyDocument = documentOf('portcullis/policy/1', shape, (policy) 
   );
   if (policy.tiers.some(({ seconds }) => seconds === 0))
     throw new MalformedError('policy: a window of no length');
+  once(
+    'cap of new destinations',
+    policy.newDestinations.map(({ asset }) => asset),
+  );
+  if (policy.newDestinations.some(({ seconds }) => seconds === 0))
+    throw new MalformedError('policy: a window of no length');
   if (policy.recoveryHoldSeconds < policy.credentialHoldSeconds)
     throw new MalformedError('policy.recoveryHoldSeconds: no shorter than the ordinary hold');
   if (policy.attestations.some(({ maxSeconds }) => maxSeconds === 0))
@@ -146,7 +163,8 @@ export function isTighter(next: Policy, now: Policy): boolean {
     now.attestations.every((rule) => isAttestationKept(rule, next)) &&
     areTiersKept(next, now) &&
     next.credentialHoldSeconds >= now.credentialHoldSeconds &&
-    next.recoveryHoldSeconds >= now.recoveryHoldSeconds
+    next.recoveryHoldSeconds >= now.recoveryHoldSeconds &&
+    now.newDestinations.every((rule) => isNewDestinationKept(rule, next))
   );
 }
 
@@ -166,6 +184,23 @@ function areTiersKept(next: Policy, now: Policy): boolean {
     const kept = next.tiers.filter((rule) => rule.asset === asset);
     return kept.length > 0 && kept.every(isBounded);
   });
+}
+
+function isNewDestinationKept(
+  now: Policy['newDestinations'][number],
+  { newDestinations, assets }: Policy,
+): boolean {
+  const isPayable = assets.some(({ asset }) => asset === now.asset);
+  return (
+    !isPayable ||
+    newDestinations.some(
+      ({ asset, seconds, customerMax, allMax }) =>
+        asset === now.asset &&
+        seconds >= now.seconds &&
+        customerMax <= now.customerMax &&
+        allMax <= now.allMax,
+    )
+  );
 }
 
 type AssetRule = Policy['assets'][number];

@@ -46,6 +46,7 @@ export const refusals = Object.freeze({
   CREDENTIALS_TOO_MANY: 'the customer has as many credentials as a signer keeps',
   ASSERTION_MISSING: 'the customer has a credential that can be used, and it did not sign the order',
   TIER_CUSTOMER: 'the policy’s value of a window for one customer in this tier would be exceeded',
+  NEW_DESTINATION: 'the policy’s cap of payments to new destinations would be exceeded',
   TIER_ALL: 'the policy’s value of a window for all customers in this tier would be exceeded',
   // Memory
   ORDER_CHANGED: 'the order number was signed with another content',

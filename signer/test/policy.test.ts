@@ -256,6 +256,7 @@ test('whatever was paid before: what a tighter policy allows, the looser one all
           tiers: [],
           credentialHoldSeconds: 0,
           recoveryHoldSeconds: 0,
+          newDestinations: [],
         };
         const [loose, tight] = [a, b].map((assets) => policyDocument.normal({ ...base, assets: [assets] }));
         if (!isTighter(tight!, loose!)) return;
@@ -287,6 +288,7 @@ test('windows: what is let through never exceeds any span of any window', () => 
         tiers: [],
         credentialHoldSeconds: 0,
         recoveryHoldSeconds: 0,
+        newDestinations: [],
       });
       const spending = emptySpending();
       const paid: { atMs: number; amounts: readonly bigint[] }[] = [];

@@ -141,6 +141,7 @@ export function policyOf(manifest: Manifest, fields: Partial<Policy> = {}): Poli
     tiers: [],
     credentialHoldSeconds: 7 * 86_400,
     recoveryHoldSeconds: 14 * 86_400,
+    newDestinations: [],
     ...fields,
   };
   return policyDocument.normal(policy);

@@ -52,7 +52,15 @@ export function decideBitcoinPay(
   const { network: place, asset } = rules.entry;
   const frozen = checkNotFrozen(memory.freezes, { network: place, asset });
   if (frozen !== undefined) return frozen;
-  const bounds = { place, epoch, asset, nowMs, amountMax: AMOUNT_MAX, authorise: rules.authorise };
+  const bounds = {
+    place,
+    epoch,
+    asset,
+    nowMs,
+    amountMax: AMOUNT_MAX,
+    holdSeconds: rules.policy.credentialHoldSeconds,
+    authorise: rules.authorise,
+  };
   const orders = checkOrders(request.orders, bounds, memory);
   if (!orders.ok) return orders;
   const decoded = decodeTransaction(request.psbt);

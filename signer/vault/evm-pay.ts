@@ -51,7 +51,15 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   if (frozen !== undefined) return frozen;
   const place = `${entry.network} ${entry.vault}`;
   const { authorise } = rules;
-  const bounds = { place, epoch, asset: token.asset, nowMs, amountMax: AMOUNT_MAX, authorise };
+  const bounds = {
+    place,
+    epoch,
+    asset: token.asset,
+    nowMs,
+    amountMax: AMOUNT_MAX,
+    holdSeconds: rules.policy.credentialHoldSeconds,
+    authorise,
+  };
   const orders = checkOrders(request.orders, bounds, memory);
   if (!orders.ok) return orders;
   const late = checkDeadline(request.deadline, rules);

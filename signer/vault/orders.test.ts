@@ -26,6 +26,7 @@ const rules = {
   asset: order.asset,
   nowMs: 1000,
   amountMax: 10n,
+  holdSeconds: 0,
   authorise: () => accept('unproven' as const),
 };
 const ASSET = 'eip155:1/slip44:60';

@@ -2,6 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
 import { encodeOrder, type Order } from '../protocol/order.ts';
+import { destinationOf } from './new-destinations.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import {
   attemptKey,
@@ -23,6 +24,8 @@ export interface OrderRules {
   /** Unix ms by the own clock. */
   readonly nowMs: number;
   readonly amountMax: bigint;
+  /** For how long a destination is new, after a customer's credential has first paid there. */
+  readonly holdSeconds: number;
   /** How far an order is backed, by its own digest. */
   readonly authorise: (order: Order, digest: Uint8Array) => Decision<OrderTier>;
 }
@@ -53,14 +56,10 @@ export function checkOrders(
     const tier = known?.isOwn === true ? accept(known.tier) : rules.authorise(order, hash);
     if (!tier.ok) return tier;
     const { orderNumber: number, amount } = order;
-    signed.push({
-      number,
-      digest,
-      asset: order.asset,
-      amount,
-      customer: toHex(order.customer),
-      tier: tier.value,
-    });
+    const { asset } = order;
+    const one = { number, digest, asset, amount, customer: toHex(order.customer), tier: tier.value };
+    const to = known?.isOwn === true ? known.to : destinationOf(one, order.destination, rules, memory);
+    signed.push({ ...one, to });
   }
   return accept(signed);
 }

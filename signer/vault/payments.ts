@@ -1,7 +1,9 @@
 /** Which payments were signed: by this signer, and by its peers as far as their journals have come here. */
 import { MalformedError, U256_MAX, U64_MAX } from '../protocol/canonical.ts';
 import {
+  ADDRESS,
   ASSET,
+  readBoolean,
   readDecimal,
   readList,
   readObject,
@@ -9,6 +11,7 @@ import {
   readText,
   type TextRule,
 } from '../protocol/json.ts';
+import { newDestinationKeys, rememberSights } from './new-destinations.ts';
 import { emptySpending, forgetSpent, rememberSpent, type Spending, type Spent } from './limits.ts';
 
 /** A transaction that was signed for some orders; on EVM it has no inputs and `id` is the signed digest. */
@@ -37,6 +40,8 @@ export interface OrderMemory {
   readonly countedAtMs: number;
   /** By whoever told of it first, or by the own checks. */
   readonly tier: OrderTier;
+  /** Where a credential pays, likewise. */
+  readonly to: OrderDestination | undefined;
   /** This signer has journalled it itself, after its own checks. */
   readonly isOwn: boolean;
 }
@@ -61,6 +66,8 @@ export interface PaymentMemory {
   readonly attempts: Map<string, Attempt>;
   /** By place and id of the parent. */
   readonly children: Map<string, ChildMemory>;
+  /** Since when customers' credentials pay where, Unix ms, by this signer's own journal; see new-destinations. */
+  readonly sights: Map<string, number>;
   /** Attempts and children in this signer's own journal, with the number of their entry. */
   readonly own: Map<string, bigint>;
   /** Takes the last entry out of memory again, if it was an own payment: peers refused it, and nothing was signed. */
@@ -70,6 +77,14 @@ export interface PaymentMemory {
 /** How far an order is backed; the house's own belong to no tier. */
 export const orderTiers = ['house', 'unproven', 'unfunded'] as const;
 export type OrderTier = (typeof orderTiers)[number];
+
+/** Where an order goes that a credential has signed. */
+export interface OrderDestination {
+  /** In its network's canonical form. */
+  readonly address: string;
+  /** The customer's credentials have not paid there for as long as the hold. */
+  readonly isNew: boolean;
+}
 
 export interface SignedOrder {
   readonly number: bigint;
@@ -81,6 +96,8 @@ export interface SignedOrder {
   /** UUID in hex; zeros for the house. */
   readonly customer: string;
   readonly tier: OrderTier;
+  /** None for an order that no credential has signed. */
+  readonly to?: OrderDestination | undefined;
 }
 
 /** What an order adds to the windows of its tier. */
@@ -89,6 +106,8 @@ export interface TierSpent {
   readonly tier: OrderTier;
   /** Base units. */
   readonly value: bigint;
+  /** Base units that go to a new destination. */
+  readonly toNew: bigint;
 }
 
 /** Names of the windows that an order counts in: its customer's in the tier, and everybody's. */
@@ -112,6 +131,7 @@ export interface PayEntry {
     amount: string,
     customer: string,
     tier: OrderTier,
+    to?: OrderDestination,
   ])[];
   /** Satoshi of the whole transaction, decimal. */
   readonly fee: string;
@@ -136,6 +156,7 @@ export const emptyPayments = (): PaymentMemory => ({
   orders: new Map(),
   attempts: new Map(),
   children: new Map(),
+  sights: new Map(),
   own: new Map(),
   undo: undefined,
 });
@@ -152,9 +173,10 @@ export function payEntry(options: {
   return {
     ...options,
     fee: options.fee.toString(),
-    orders: options.orders.map(
-      ({ number, digest, amount, customer, tier }) =>
-        [number.toString(), digest, amount.toString(), customer, tier] as const,
+    orders: options.orders.map(({ number, digest, amount, customer, tier, to }): PayEntry['orders'][number] =>
+      to === undefined
+        ? [number.toString(), digest, amount.toString(), customer, tier]
+        : [number.toString(), digest, amount.toString(), customer, tier, to],
     ),
   };
 }
@@ -238,7 +260,8 @@ function readPay(body: unknown): Pay {
   const entry = readObject(body, 'body', ['place', 'id', 'asset', 'inputs', 'orders', 'fee', 'details']);
   const asset = readText(entry['asset'], 'asset', ASSET);
   const orders = readList(entry['orders'], 'orders', { min: 1, max: 1000 }, (item, path): SignedOrder => {
-    const [number, digest, amount, customer, tier] = readList(item, path, { min: 5, max: 5 }, (part) => part);
+    const parts = readList(item, path, { min: 5, max: 6 }, (part) => part);
+    const [number, digest, amount, customer, tier, to] = parts;
     return {
       number: readDecimal(number, path, U64_MAX),
       digest: readText(digest, path, HASH),
@@ -246,6 +269,7 @@ function readPay(body: unknown): Pay {
       amount: readDecimal(amount, path, U256_MAX),
       customer: readText(customer, path, CUSTOMER),
       tier: readOneOf(tier, path, orderTiers),
+      to: to === undefined ? undefined : readDestination(to, path),
     };
   });
   const attempt = {
@@ -262,6 +286,11 @@ function readPay(body: unknown): Pay {
     attempt,
     orders,
   };
+}
+
+function readDestination(value: unknown, path: string): OrderDestination {
+  const { address, isNew } = readObject(value, path, ['address', 'isNew']);
+  return { address: readText(address, path, ADDRESS), isNew: readBoolean(isNew, path) };
 }
 
 /** Of an order windows hold its amount once, whoever signed it and in how many transactions. */
@@ -282,6 +311,7 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
         ? attempts
         : [...attempts, { ...attempt, atMs: at.atMs }],
       tier: at.own === undefined ? known.tier : order.tier,
+      to: at.own === undefined ? known.to : order.to,
       isOwn: known.isOwn || at.own !== undefined,
     });
   }
@@ -289,6 +319,7 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
   if (!wasKnown) memory.attempts.set(key, attempt);
   if (at.own === undefined) return;
   memory.own.set(key, at.own);
+  const seen = rememberSights(memory.sights, pay, at.atMs);
   memory.undo = () => {
     for (const [number, known] of before) {
       if (known === undefined) memory.orders.delete(number);
@@ -296,6 +327,7 @@ function rememberPay(memory: PaymentMemory, pay: Pay, at: Journalled): void {
     }
     if (!wasKnown) memory.attempts.delete(key);
     memory.own.delete(key);
+    for (const sight of seen) memory.sights.delete(sight);
     forgetSpent(memory.spending, spent, at.atMs);
   };
 }
@@ -305,7 +337,11 @@ export function spentBy({ place, asset, attempt, orders }: Pay, memory: PaymentM
   const fresh = orders.map((order) => uncounted(order, memory, at)).filter((more) => more > 0n);
   const tiers = tierSpending(orders, memory, at).flatMap((part) => {
     const keys = tierKeys(asset, part);
-    return [keys.customer, keys.all].map((key) => ({ key, value: part.value }));
+    const fresh = newDestinationKeys(asset, part.customer);
+    return [
+      ...[keys.customer, keys.all].map((key) => ({ key, value: part.value })),
+      ...[fresh.customer, fresh.all].map((key) => ({ key, value: part.toNew })),
+    ].filter(({ value }) => value > 0n);
   });
   return {
     network: networkOf(place),
@@ -324,10 +360,13 @@ export function tierSpending(
   at: Counting,
 ): readonly TierSpent[] {
   return orders.flatMap((order) => {
-    const { number, amount, customer, tier } = order;
-    const isMoved = at.own !== undefined && memory.orders.get(number)?.tier !== tier;
-    const value = isMoved ? amount : uncounted(order, memory, at);
-    return tier === 'house' || value === 0n ? [] : [{ customer, tier, value }];
+    const { number, amount, customer, tier, to } = order;
+    const known = memory.orders.get(number);
+    const more = (isMoved: boolean): bigint =>
+      at.own !== undefined && isMoved ? amount : uncounted(order, memory, at);
+    const value = more(known?.tier !== tier);
+    const toNew = to?.isNew === true ? more(known?.to?.isNew !== true) : 0n;
+    return tier === 'house' || value + toNew === 0n ? [] : [{ customer, tier, value, toNew }];
   });
 }
 
@@ -346,6 +385,7 @@ const orderMemory = (order: SignedOrder, place: string): OrderMemory => ({
   ...countedAs(order),
   digest: order.digest,
   tier: order.tier,
+  to: order.to,
   place,
   attempts: [],
   counted: 0n,

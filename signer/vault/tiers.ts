@@ -1,21 +1,24 @@
 /** Tiers of the policy: what customers' orders may come to, by how far they are backed. */
 import type { Policy } from '../protocol/policy.ts';
 import { refuse, type Refusal } from './decision.ts';
+import { checkNewDestinations } from './new-destinations.ts';
 import { spentWithin, type Spending } from './limits.ts';
 import { tierKeys, type TierSpent } from './payments.ts';
 
 /** Refuses what would exceed the window of one customer, or of all in a tier; an asset without a tier has none. */
 export function checkTiers(
   policy: Policy,
-  { tiers }: Spending,
+  spending: Spending,
   payment: { readonly asset: string; readonly fresh: readonly TierSpent[]; readonly nowMs: number },
 ): Refusal | undefined {
   const { asset, fresh, nowMs } = payment;
   const rules = policy.tiers.filter((rule) => rule.asset === asset);
-  if (rules.length === 0) return undefined;
+  const beyond = checkNewDestinations(policy, spending, payment);
+  if (beyond !== undefined || rules.length === 0) return beyond;
+  const { tiers } = spending;
   const added = new Map<string, bigint>();
   for (const { customer, tier, value } of fresh) {
-    if (tier === 'house') continue;
+    if (tier === 'house' || value === 0n) continue;
     const rule = rules.find((one) => one.tier === tier);
     if (rule === undefined) return refuse('NOT_IN_POLICY', `${asset}: orders that are ${tier}`);
     const { seconds } = rule;
