@@ -54,7 +54,7 @@ const schema = z.strictObject({
       /** Holds the database's URL. */
       urlFile: z.string(),
       /** Two readings this far apart, at one block, must agree. */
-      agreeSeconds: z.int().min(1).default(10),
+      agreeSeconds: z.int().min(1).default(60),
       networks: z.array(
         z.strictObject({
           /** CAIP-2. */

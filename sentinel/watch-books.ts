@@ -35,6 +35,9 @@ export interface BooksNetwork {
   readonly contracts: Readonly<Record<string, string>>;
 }
 
+/** Readings are no further apart than this. */
+const EVERY_MS = 1_000;
+
 export function watchBooks(deps: {
   readonly books: Books;
   readonly networks: readonly BooksNetwork[];
@@ -51,7 +54,7 @@ export function watchBooks(deps: {
     look: async (report, judged) => {
       const network = deps.networks.find((one) => one.network === report.network);
       if (network === undefined || report.behind) return;
-      if (nowMs() < (read.get(report.network) ?? -Infinity) + agreeMs / 2) return;
+      if (nowMs() < (read.get(report.network) ?? -Infinity) + Math.min(agreeMs / 2, EVERY_MS)) return;
       read.set(report.network, nowMs());
       const { tip, isHalted, hot, underWay } = await books.read(network.id);
       if (isHalted || tip !== report.hash) return;
