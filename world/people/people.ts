@@ -6,9 +6,9 @@ import type { Address, Hex } from 'viem';
 /** Each is operator and guardian; any two of them loosen. */
 export const OPERATORS = ['alice', 'bob', 'carol'] as const;
 export const OPERATOR_QUORUM = 2;
-/** Where operators use their passkeys: what the command line serves. */
 /** Where customers of the local system use their passkeys. */
 export const CUSTOMER_ORIGIN = 'http://localhost:7392';
+/** Where operators use their passkeys: what the command line serves. */
 export const OPERATOR_ORIGIN = 'http://localhost:7391';
 
 /** The three groups whose quorum a Safe stands for. */
