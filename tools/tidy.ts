@@ -26,7 +26,8 @@ export const CORE_ORDER = [
 ] as const;
 
 /** A package's name, as opposed to a path of ours. */
-const PACKAGE = /^(?!(?:lib|contracts|signer|core|sentinel|evacuate|client|cli|world|bench|tools)\/)[@a-z]/;
+const PACKAGE =
+  /^(?!(?:lib|contracts|signer|core|sentinel|evacuate|client|cli|world|bench|drills|tools)\/)[@a-z]/;
 
 /** What one folder may import beside its own files. The longest matching folder rules. */
 const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
@@ -93,6 +94,7 @@ export const TABLE_OWNERS: Readonly<Record<string, string>> = {
   credited_deposit: 'ledger',
   customer: 'customers',
   deposit_address: 'customers',
+  credential: 'customers',
   deposit: 'deposits',
   deposit_step: 'deposits',
   stray: 'deposits',

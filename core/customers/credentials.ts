@@ -89,7 +89,10 @@ export async function credentialsOf(
     .execute();
 }
 
-/** Those with which these customers may sign an order now; in its hold only one that stands alone. By customer. */
+/**
+ * Those with which these customers may sign an order now; in its hold only one that stands alone. By customer. What
+ * every signer that answered refused is none: they ask for no assertion by it.
+ */
 export async function signingCredentials(
   db: Database | DatabaseTransaction,
   customers: readonly string[],
@@ -102,10 +105,15 @@ export async function signingCredentials(
     .where('customer_id', 'in', [...new Set(customers)])
     .execute();
   const kept = Map.groupBy(
-    rows.filter(({ ended_at: ended }) => ended === null || ended > at),
+    rows.filter((row) => (row.ended_at === null || row.ended_at > at) && !isRefused(row)),
     (row) => row.customer_id,
   );
   return new Map([...kept].map(([customer, all]) => [customer, usable(all, at)]));
+}
+
+function isRefused({ taken }: CredentialRow): boolean {
+  const answers = Object.values(taken as Record<string, number | string>);
+  return answers.length > 0 && answers.every((answer) => typeof answer === 'string');
 }
 
 function usable(rows: readonly CredentialRow[], at: Date): readonly CredentialRow[] {

@@ -406,8 +406,26 @@ test('a customer with a passkey signs what was quoted; nothing else is taken, an
   assert.ok((await requestWithdrawal(deps, none)).ok, 'who has none asks as before');
 });
 
+test('a passkey that every signer refused binds nobody; one that a signer took does', async () => {
+  const ask = { listing: BTC, destination: OUT, amount: '0.1', externalId: 'x' };
+  const [refused, taken] = [await customerWith(100_000_000n), await customerWith(100_000_000n)];
+  await enrolled(refused, { taken: { a: 'CREDENTIALS_TOO_MANY', b: 'ASSERTION_REFUSED' }, usable_at: null });
+  await enrolled(taken, { taken: { a: clock.ms, b: 'ASSERTION_REFUSED' }, usable_at: null });
+  assert.ok((await requestWithdrawal(deps, { ...ask, customer: refused })).ok);
+  assert.deepEqual(await requestWithdrawal(deps, { ...ask, customer: taken }), {
+    ok: false,
+    reason: 'AUTHORIZATION_REQUIRED',
+  });
+});
+
 /** A passkey of the customer that signers take since a while. */
-async function enrolled(customer: string): Promise<Authenticator> {
+async function enrolled(
+  customer: string,
+  answers: { readonly taken: object; readonly usable_at: Date | null } = {
+    taken: {},
+    usable_at: new Date(clock.ms - 1000),
+  },
+): Promise<Authenticator> {
   const passkey = openAuthenticator(randomBytes(32));
   await db
     .insertInto('credential')
@@ -415,8 +433,8 @@ async function enrolled(customer: string): Promise<Authenticator> {
       customer_id: customer,
       key: passkey.publicKey,
       enrolment: '{}',
-      taken: '{}',
-      usable_at: new Date(clock.ms - 1000),
+      taken: JSON.stringify(answers.taken),
+      usable_at: answers.usable_at,
       ended_at: null,
       created_at: new Date(clock.ms - 2000),
     })

@@ -17,7 +17,6 @@ import {
   bitcoinRequest,
   call,
   callThrough,
-  coin,
   evmRequest,
   makeQuorum,
   nextOrder,
@@ -181,7 +180,6 @@ test('a replacement of what was authorised asks nobody again; another transactio
   assert.ok(signed(first, dearer).psbt, 'the same order, the same coin, a higher fee');
   refused(second, dearer, 'ASSERTION_MISSING');
   assert.ok(signed(second, { ...dearer, assertions }).psbt);
-  assert.ok(coin(quorum.manifest, 1n));
 });
 
 test('core enrols a thief’s passkey for a customer who has one: it waits longer, and the customer ends it', () => {

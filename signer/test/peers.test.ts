@@ -184,7 +184,7 @@ test('a captured signer that names too little of an order fools nobody who signs
 });
 
 test('nothing leaves without countersignatures, on forged ones, another’s, one’s own or for another ask', () => {
-  const [a, b, c] = fresh();
+  const [a, b] = fresh();
   const awaiting = awaitingOf(call(a, 'sign', pay()));
   const good = askPeer(a, b, awaiting);
   const other = askPeer(a, b, awaitingOf(call(a, 'sign', pay())));
@@ -203,7 +203,6 @@ test('nothing leaves without countersignatures, on forged ones, another’s, one
     assert.ok(!('signature' in answer), name);
   }
   assert.equal(call(a, 'release', { id: 9_999, countersignatures: [] })['code'], 'NOTHING_AWAITED');
-  assert.ok(c);
 });
 
 test('a freeze that comes while peers are asked: nothing leaves', () => {
@@ -271,6 +270,22 @@ test('after a restart both peers are asked first; one of them alone does not do'
   assert.equal(through(again, pay(), b, c), 'signed');
   assert.equal(call(again, 'status', {})['confirmed'], true);
   (quorum.vaults as Vault[])[0] = again;
+});
+
+test('what is void leaves no ask behind: an earlier one with good countersignatures signs nothing', () => {
+  const [a, b] = fresh();
+  const request = pay();
+  const early = awaitingOf(call(a, 'sign', request));
+  const given = askPeer(a, b, early);
+  assert.ok('countersignature' in given);
+  assert.equal(release(a, awaitingOf(call(a, 'sign', request)), [])['code'], 'NOT_COUNTERSIGNED');
+  const { sequence } = call(a, 'status', {})['journal'] as { sequence: string };
+  const last = call(a, 'journal', { after: String(Number(sequence) - 2) })['lines'] as string[];
+  assert.ok(
+    last.some((line) => line.includes('"kind":"void"')),
+    last.join('\n'),
+  );
+  assert.equal(release(a, early, [given])['code'], 'NOTHING_AWAITED');
 });
 
 test('what was signed before a restart is never void, though peers are silent now', () => {

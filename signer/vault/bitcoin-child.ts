@@ -13,7 +13,8 @@ import { accept, refuse, type Decision } from './decision.ts';
 import { checkNotFrozen } from './freezes.ts';
 import { checkFeeLimit, checkNamed } from './limits.ts';
 import type { Memory } from './memory.ts';
-import { attemptKey, childEntry, spentByChild } from './payments.ts';
+import { attemptKey, childEntry } from './pay-entries.ts';
+import { spentByChild } from './payments.ts';
 
 /**
  * Every check of a child; nothing is signed and nothing remembered yet. It carries no order, so it can pay nobody:

@@ -22,7 +22,8 @@ import { checkFeeLimit, checkOrderLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { checkTiers } from './tiers.ts';
 import { checkOrders, checkReplacement, freshOf, signedBefore, type OrderRules } from './orders.ts';
-import { feeBeyond, payEntry, type ChildEntry, type PayEntry } from './payments.ts';
+import { payEntry, type ChildEntry, type PayEntry } from './pay-entries.ts';
+import { feeBeyond } from './payments.ts';
 
 const AMOUNT_MAX = 2_100_000_000_000_000n;
 

@@ -74,6 +74,11 @@ export function openCommit<T>(parts: Parts): Commit<T> {
     awaited.set(id, { entry, ask: made.ask, finish });
     return accept(awaitingOf({ id, needed: countersignaturesNeeded(manifest, isConfirmed), ...made }, parts));
   };
+  /** No ask for it is released any more, an earlier one neither. */
+  const forget = (entry: bigint): void => {
+    unsigned.delete(entry);
+    for (const [id, one] of awaited) if (one.entry === entry) awaited.delete(id);
+  };
   return {
     isConfirmed: () => isConfirmed,
     await: (entry, isNew, finish) => {
@@ -95,7 +100,7 @@ export function openCommit<T>(parts: Parts): Commit<T> {
       const needed = countersignaturesNeeded(manifest, isConfirmed);
       const count = countersignaturesOf(one.ask, countersignatures, manifest);
       if (count < needed) {
-        if (unsigned.has(one.entry) && voidEntry(one.entry, parts)) awaited.delete(id);
+        if (unsigned.has(one.entry) && voidEntry(one.entry, parts)) forget(one.entry);
         return refuse('NOT_COUNTERSIGNED', `${count} of ${needed}`);
       }
       isConfirmed = true;

@@ -25,7 +25,7 @@ import {
 } from '../protocol/signatures.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { checkPasskey } from './passkey.ts';
-import type { OrderTier } from './payments.ts';
+import type { OrderTier } from './pay-entries.ts';
 
 export interface CustomerCredential {
   /** Compressed point on P-256, hex. */

@@ -13,7 +13,7 @@ import { checkOrderLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { checkTiers } from './tiers.ts';
 import { checkOrders, freshOf, signedBefore, type OrderRules } from './orders.ts';
-import { payEntry, type PayEntry } from './payments.ts';
+import { payEntry, type PayEntry } from './pay-entries.ts';
 
 /** An item of the contract keeps 96 bits for the amount. */
 const AMOUNT_MAX = 2n ** 96n - 1n;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { vectors } from '../test/plain-encoding.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
-import { attemptKey, type ChildEntry, type PayEntry } from './payments.ts';
+import { attemptKey, type ChildEntry, type PayEntry } from './pay-entries.ts';
 
 const { journal } = vectors('bitcoin-child') as {
   journal: {

@@ -5,7 +5,8 @@
 import type { Policy } from '../protocol/policy.ts';
 import { refuse, type Refusal } from './decision.ts';
 import { spentWithin, type Spending } from './limits.ts';
-import type { OrderDestination, Pay, PaymentMemory, SignedOrder, TierSpent } from './payments.ts';
+import type { OrderDestination, Pay, SignedOrder } from './pay-entries.ts';
+import type { PaymentMemory, TierSpent } from './payments.ts';
 
 /** Where an order of a credential goes, and whether that is new; nothing for an order that no credential has signed. */
 export function destinationOf(

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import type { Order } from '../protocol/order.ts';
 import { accept } from './decision.ts';
 import { emptyMemory, remember, type Memory } from './memory.ts';
-import { payEntry, type SignedOrder } from './payments.ts';
+import { payEntry, type SignedOrder } from './pay-entries.ts';
 import { checkOrders, checkReplacement, signedBefore } from './orders.ts';
 
 const order: Order = {

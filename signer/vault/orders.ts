@@ -4,16 +4,8 @@ import { toHex } from '../protocol/canonical.ts';
 import { encodeOrder, type Order } from '../protocol/order.ts';
 import { destinationOf } from './new-destinations.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
-import {
-  attemptKey,
-  orderList,
-  tierSpending,
-  uncounted,
-  type OrderTier,
-  type PaymentMemory,
-  type SignedOrder,
-  type TierSpent,
-} from './payments.ts';
+import { attemptKey, orderList, type OrderTier, type SignedOrder } from './pay-entries.ts';
+import { tierSpending, uncounted, type PaymentMemory, type TierSpent } from './payments.ts';
 
 export interface OrderRules {
   /** The network, on EVM with the vault; an order is never signed for two places. */

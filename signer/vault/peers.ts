@@ -23,17 +23,8 @@ import type { Policy } from '../protocol/policy.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { checkNotFrozen, type FreezeMemory } from './freezes.ts';
 import { checkFeeLimit, checkNamed, checkOrderLimits } from './limits.ts';
-import {
-  attemptKey,
-  isSpendingKind,
-  rememberSpend,
-  spendingKinds,
-  spentBy,
-  spentByChild,
-  tierSpending,
-  type PaymentMemory,
-  type SpendingKind,
-} from './payments.ts';
+import { attemptKey, isSpendingKind, spendingKinds, type SpendingKind } from './pay-entries.ts';
+import { rememberSpend, spentBy, spentByChild, tierSpending, type PaymentMemory } from './payments.ts';
 import { recoveredAddress } from './possession.ts';
 import { checkTiers } from './tiers.ts';
 

@@ -11,7 +11,7 @@ import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import type { OpenKey } from './key.ts';
 import type { Memory } from './memory.ts';
 import type { OrderRules } from './orders.ts';
-import { attemptKey, type ChildEntry, type PayEntry } from './payments.ts';
+import { attemptKey, type ChildEntry, type PayEntry } from './pay-entries.ts';
 
 export interface Approved {
   /** What must be journalled before signing; undefined when this very transaction was decided on before. */
