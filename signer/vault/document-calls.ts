@@ -1,0 +1,93 @@
+/** Calls that bring a signed document: what is taken is journalled as it was signed, and so remembered. */
+import { enrolmentDocument } from '../protocol/enrolment.ts';
+import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
+import type { DocumentType, Json } from '../protocol/document.ts';
+import {
+  parseSigned,
+  signaturesToJson,
+  type DocumentSignature,
+  type SignedJson,
+} from '../protocol/signatures.ts';
+import { takeAttestation } from './attestations.ts';
+import { decideEnrolment } from './customers.ts';
+import { accept, refuse, type Decision } from './decision.ts';
+import { decideManifest } from './manifest-check.ts';
+import type { Memory } from './memory.ts';
+import { policyAt } from './policies.ts';
+import { done, missingKey, notReadmitted, walletOf, type Answer, type State } from './state.ts';
+
+type DocumentRules = Memory & { readonly manifest: Manifest; readonly nowMs: number };
+export function pinManifest(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  if (state.sealed === undefined) return missingKey(state);
+  if (state.isRestored) return notReadmitted;
+  const { memory } = state;
+  const decision = decideManifest(parsed.value, { pinned: memory.manifest, own: state.sealed.identity });
+  if (!decision.ok) return decision;
+  if (decision.value !== undefined) {
+    journalDocument(state, 'manifest', manifestDocument.toJson(decision.value), parsed.value.signatures);
+    state.wallet = walletOf(memory);
+  }
+  return done(state);
+}
+
+/** A call that brings a signed document: what `decide` gives is journalled, and so remembered. */
+export function documentCall<T>(
+  kind: 'freeze' | 'unfreeze' | 'policy',
+  type: DocumentType<T>,
+  decide: (signed: SignedJson, rules: DocumentRules) => Decision<T | undefined>,
+): (state: State, body: unknown) => Decision<Answer> {
+  return (state, body) => {
+    const parsed = parseSigned(body);
+    if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+    const { memory, context } = state;
+    if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+    const decision = decide(parsed.value, { ...memory, manifest: memory.manifest, nowMs: context.nowMs() });
+    if (!decision.ok) return decision;
+    if (decision.value !== undefined)
+      journalDocument(state, kind, type.toJson(decision.value), parsed.value.signatures);
+    return done(state);
+  };
+}
+
+export function attestation({ memory, attestations, ...state }: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { manifest, roster } = memory;
+  if (manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const nowMs = state.context.nowMs();
+  const taken = takeAttestation(parsed.value, { manifest, roster, held: attestations, nowMs });
+  return taken.ok ? done(state) : taken;
+}
+
+/** A customer's new credential: recorded with the hold that the own clock and policy give it. */
+export function enrolment(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { memory, context, journal } = state;
+  const { manifest, customers } = memory;
+  const nowMs = context.nowMs();
+  if (manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const policy = policyAt(memory.policies, nowMs);
+  if (policy === undefined) return refuse('NO_POLICY', 'have a quorum sign one');
+  const decision = decideEnrolment(parsed.value, { manifest, policy, customers, nowMs });
+  if (!decision.ok) return decision;
+  const { enrolment: taken, usableFromMs: usableFrom } = decision.value;
+  if (taken !== undefined) {
+    const document = enrolmentDocument.toJson(taken);
+    const signed = { document, signatures: signaturesToJson(parsed.value.signatures) };
+    journal.append('enrolment', { signed, usableFrom });
+  }
+  return accept({ ok: true, signer: context.signer, journal: journal.head(), usableFrom });
+}
+
+/** As it was signed, so that whoever reads the journal can check it again. */
+function journalDocument(
+  { journal }: State,
+  kind: 'manifest' | 'freeze' | 'unfreeze' | 'policy',
+  document: Json,
+  signatures: readonly DocumentSignature[],
+): void {
+  journal.append(kind, { document, signatures: signaturesToJson(signatures) });
+}
