@@ -6,6 +6,8 @@ export interface Connection {
   readonly url: string;
   readonly apiKey: string;
   readonly client: Client;
+  /** With the key for operations where the local system has one, else the same: for what the backend may not do. */
+  readonly operations: Client;
   /** Where a sentinel tells what it sees, when one is known. */
   readonly sentinelUrl?: string;
 }
@@ -40,7 +42,9 @@ export function connect(
   }
   const sentinelUrl = env['PORTCULLIS_SENTINEL_URL'] ?? (url === local?.url ? local.sentinelUrl : undefined);
   const client = makeClient({ url, apiKey });
-  return { url, apiKey, client, ...(sentinelUrl === undefined ? {} : { sentinelUrl }) };
+  const own = apiKey === local?.apiKey && url === local.url ? local.operationsKey : undefined;
+  const operations = own === undefined ? client : makeClient({ url, apiKey: own });
+  return { url, apiKey, client, operations, ...(sentinelUrl === undefined ? {} : { sentinelUrl }) };
 }
 
 function readKey(file: string): string {
@@ -53,15 +57,22 @@ function readKey(file: string): string {
 
 function localWorld(
   folder: string,
-): { url: string; apiKey: string; sentinelUrl: string | undefined } | undefined {
+):
+  | { url: string; apiKey: string; operationsKey: string | undefined; sentinelUrl: string | undefined }
+  | undefined {
   const path = join(folder, '.portcullis', 'world.json');
   if (existsSync(path)) {
     const world = JSON.parse(readFileSync(path, 'utf8')) as {
-      api?: { url?: string; key?: string };
+      api?: { url?: string; key?: string; operationsKey?: string };
       sentinel?: { url?: string };
     };
     if (world.api?.url !== undefined && world.api.key !== undefined)
-      return { url: world.api.url, apiKey: world.api.key, sentinelUrl: world.sentinel?.url };
+      return {
+        url: world.api.url,
+        apiKey: world.api.key,
+        operationsKey: world.api.operationsKey,
+        sentinelUrl: world.sentinel?.url,
+      };
   }
   const above = dirname(folder);
   return above === folder ? undefined : localWorld(above);

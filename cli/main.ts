@@ -101,11 +101,13 @@ async function run(argv: string[]): Promise<number> {
 
 /** Every call through the connection that takes long is told of. */
 function tellingOf(waiting: Waiting, connection: Connection): Connection {
-  connection.client.use({
-    onRequest: () => waiting.begin(),
-    onResponse: () => waiting.end(),
-    onError: () => waiting.end(),
-  });
+  for (const client of new Set([connection.client, connection.operations])) {
+    client.use({
+      onRequest: () => waiting.begin(),
+      onResponse: () => waiting.end(),
+      onError: () => waiting.end(),
+    });
+  }
   return connection;
 }
 

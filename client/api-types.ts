@@ -752,6 +752,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
             500: {
                 headers: {
@@ -900,6 +924,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -1077,6 +1125,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `UNKNOWN_CUSTOMER`: There is no such customer. */
             404: {
                 headers: {
@@ -1247,6 +1319,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -1459,6 +1555,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/deposit-addresses",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -1724,6 +1844,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b/balances",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `UNKNOWN_CUSTOMER`: There is no such customer. */
             404: {
                 headers: {
@@ -1896,6 +2040,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -2130,6 +2298,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/customers/cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c/credentials",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -2433,6 +2625,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/deposits",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /**
              * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`
              *
@@ -2628,6 +2844,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -2843,6 +3083,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/deposits/dep_0198b7aa10f37b2c9d8e7f6051423344/write-off",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -3110,6 +3374,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/strays",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `UNKNOWN_NETWORK`: There is no such network here. */
             422: {
                 headers: {
@@ -3280,6 +3568,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/strays/str_0198b7ab21047a1d8c9b0a1f2e3d4c5b/resolve",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -3568,6 +3880,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/withdrawals/quote",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -3883,6 +4219,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /**
              * @description `UNKNOWN_NETWORK`, `UNKNOWN_ASSET`
              *
@@ -4179,6 +4539,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/withdrawals",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -4523,6 +4907,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `NOT_FOUND`: There is no such thing here. */
             404: {
                 headers: {
@@ -4719,6 +5127,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/withdrawals/wdr_0198b7ac3215791e8b0a9f8e7d6c5b4a/cancel",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -4954,6 +5386,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/transfers",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -5256,6 +5712,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/assets",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
             500: {
                 headers: {
@@ -5404,6 +5884,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/events",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
             500: {
                 headers: {
@@ -5528,6 +6032,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/events/stream",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -5667,6 +6195,30 @@ export interface operations {
                     };
                 };
             };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/halts",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
             /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
             500: {
                 headers: {
@@ -5796,6 +6348,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/halts/bitcoin/clear",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };
@@ -5965,6 +6541,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/books",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
                     };
                 };
             };

@@ -43,7 +43,7 @@ test('every file that a page names in backticks exists', () => {
 test('every npm command of README is a script, and every portcullis command a command', () => {
   const readme = read('README.md');
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const named = [...readme.matchAll(/npm (?:run )?(start|test|demo|bench|check|drill|sim)\b/g)].map(
+  const named = [...readme.matchAll(/npm (?:run )?(start|test|demo|bench|check|drill|storm|sim)\b/g)].map(
     ([, name = '']) => name,
   );
   assert.ok(named.length > 3, 'README names commands');

@@ -26,6 +26,7 @@ const TYPES: Record<string, string> = {
   timestamptz: 'Date',
   bytea: 'Buffer',
   jsonb: 'unknown',
+  _text: 'string[]',
 };
 
 const COLUMNS = `

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { privateKeyToAccount } from 'viem/accounts';
 import type { Hex } from 'viem';
 import { openDatabase, openPool } from '../core/db/db.ts';
-import { addApiKey } from '../core/http/http.ts';
+import { addApiKey, backendScopes, operationsScopes } from '../core/http/http.ts';
 import { localConfiguration, walletManifest, type LocalSystem } from './configuration.ts';
 import { identityIn } from './certificates.ts';
 import { openLocalDatabase, type LocalDatabase, type Role } from './database.ts';
@@ -123,7 +123,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   onStop(sentinel.process.stop);
   await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
 
-  const apiKey = await registerApiKey(folder, nodes.database.url);
+  const apiKeys = await registerApiKeys(folder, nodes.database.url);
   say('core: watchers, pipeline, API');
   const url = `http://127.0.0.1:${system.http.port}`;
   const processes = startCore(folder, system, nodes.database);
@@ -134,7 +134,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const miner = startMiner({ bitcoind, anvils: [...anvils.values()], everyMs: options.mineEveryMs ?? 0 });
   onStop(async () => miner.stop());
   const world = await writeWorldFile(folder, {
-    api: { url, key: apiKey, port: system.http.port },
+    api: { url, ...apiKeys, port: system.http.port },
     database: database.url,
     postgres,
     bitcoind,
@@ -215,13 +215,27 @@ function startCore(folder: WorldFolder, system: LocalSystem, database: LocalData
   ];
 }
 
-/** The same key at every start. */
-async function registerApiKey(folder: WorldFolder, databaseUrl: string): Promise<string> {
-  const key = await secretText(folder, 'api.key', () => `pk_${randomBytes(32).toString('base64url')}`);
+/** The same keys at every start: the backend's, and one that decides what the backend may not. */
+async function registerApiKeys(
+  folder: WorldFolder,
+  databaseUrl: string,
+): Promise<{ key: string; operationsKey: string }> {
+  const make = (): string => `pk_${randomBytes(32).toString('base64url')}`;
+  const key = await secretText(folder, 'api.key', make);
+  const operationsKey = await secretText(folder, 'operations.key', make);
   const pool = openPool(databaseUrl, 1);
-  await addApiKey(openDatabase(pool), { id: 'local', label: 'local system', key, at: new Date() });
+  const db = openDatabase(pool);
+  const at = new Date();
+  await addApiKey(db, { id: 'local', label: 'backend of the local system', key, scopes: backendScopes, at });
+  await addApiKey(db, {
+    id: 'local-operations',
+    label: 'operations of the local system',
+    key: operationsKey,
+    scopes: operationsScopes,
+    at,
+  });
   await pool.end();
-  return key;
+  return { key, operationsKey };
 }
 
 /** A key of an account that pays gas and has no other power. */

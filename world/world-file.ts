@@ -12,7 +12,14 @@ import type { Supervised } from './supervisor.ts';
 
 /** `.portcullis/world.json`: all that an outside tool needs to attach. It holds credentials of a local system. */
 export interface WorldFile {
-  readonly api: { readonly url: string; readonly key: string; readonly port: number; readonly docs: string };
+  readonly api: {
+    readonly url: string;
+    /** The backend's; the other one may also decide what a person has to look at. */
+    readonly key: string;
+    readonly operationsKey: string;
+    readonly port: number;
+    readonly docs: string;
+  };
   readonly postgres: { readonly url: string; readonly port: number };
   readonly bitcoin: { readonly url: string; readonly folder: string; readonly miner_wallet: string };
   readonly evm: readonly {
@@ -42,7 +49,7 @@ export interface WorldFile {
 export async function writeWorldFile(
   folder: WorldFolder,
   parts: {
-    readonly api: { readonly url: string; readonly key: string; readonly port: number };
+    readonly api: Omit<WorldFile['api'], 'docs'>;
     readonly database: string;
     readonly postgres: Postgres;
     readonly bitcoind: Bitcoind;

@@ -78,7 +78,7 @@ function writeOffCommand(deposits: Command, open: OpenSession): void {
     .description('give an orphaned deposit up: the house pays for what reached other hands')
     .requiredOption('--reason <text>', 'why, in your words; stands in the event log')
     .action(async (id: string, options: { reason: string }, command: Command) => {
-      const { client, output } = open(command);
+      const { operations: client, output } = open(command);
       const found = dataOf(
         await client.POST('/v1/deposits/{id}/write-off', {
           params: { path: { id } },

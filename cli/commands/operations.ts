@@ -14,7 +14,7 @@ export function operationCommands(program: Command, open: OpenSession): void {
     .description('the trial balance of each asset; credits less debits, so what is held is negative')
     .option('--audit', 'compute everything from the journal again')
     .action(async (options: { audit?: boolean }, command: Command) => {
-      const { client, output } = open(command);
+      const { operations: client, output } = open(command);
       const audit = options.audit === true ? ('true' as const) : ('false' as const);
       const books = dataOf(await client.GET('/v1/books', { params: { query: { audit } } }));
       output.show(books, () =>
@@ -43,7 +43,7 @@ function strayCommands(program: Command, open: OpenSession): void {
     .description('strays, newest first')
     .option('--limit <n>', 'at most so many', limitOption, 50)
     .action(async (options: { limit: number }, command: Command) => {
-      const { client, output } = open(command);
+      const { operations: client, output } = open(command);
       const query = { limit: options.limit };
       const page = dataOf(await client.GET('/v1/strays', { params: { query } }));
       output.show(page, () =>
@@ -66,7 +66,7 @@ function strayCommands(program: Command, open: OpenSession): void {
     .command('resolve <stray> <to>')
     .description('decide whose it is: "house", or a customer by id or external id')
     .action(async (id: string, to: string, _options: object, command: Command) => {
-      const { client, output } = open(command);
+      const { operations: client, output } = open(command);
       const whom = to === 'house' ? to : await customerId(client, to);
       const resolved = dataOf(
         await client.POST('/v1/strays/{id}/resolve', { params: { path: { id } }, body: { to: whom } }),
@@ -89,7 +89,7 @@ function haltCommands(program: Command, open: OpenSession): void {
     .command('list')
     .description('which, why and since when')
     .action(async (_options: object, command: Command) => {
-      const { client, output } = open(command);
+      const { operations: client, output } = open(command);
       const { data } = dataOf(await client.GET('/v1/halts'));
       output.show(data, () =>
         table(
@@ -103,7 +103,7 @@ function haltCommands(program: Command, open: OpenSession): void {
     .command('clear <network>')
     .description('you have looked: follow the network again')
     .action(async (network: string, _options: object, command: Command) => {
-      const { client, output } = open(command);
+      const { operations: client, output } = open(command);
       const answer = dataOf(
         await client.POST('/v1/halts/{network}/clear', { params: { path: { network } } }),
       );

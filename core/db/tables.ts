@@ -18,6 +18,7 @@ export interface ApiKey {
   id: string;
   label: string;
   key_hash: Buffer;
+  scopes: Generated<string[]>;
   created_at: Date;
   revoked_at: Date | null;
 }

@@ -3,8 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { addApiKey, hashApiKey } from './authenticate.ts';
+import { requireApiKey } from './api-key.ts';
+import { backendScopes, operationsScopes, scopes, type Scope } from './scopes.ts';
+import { makeServer } from './server.ts';
 import { problemKinds } from './problems.ts';
 import { Client } from 'pg';
+import { pino } from 'pino';
+import type { HttpDeps } from './deps.ts';
 import { KEY, testApi } from './test/api.ts';
 
 const api = await testApi({ after });
@@ -31,11 +36,92 @@ test('no key, a wrong one, a malformed one and a revoked one are 401, on every r
       (await api.call('GET', '/v1/assets', { key: undefined, headers: { authorization } })).status,
       401,
     );
-  await addApiKey(api.db, { id: 'key_2', label: 'two', key: 'second-key-0123456789', at: new Date(0) });
+  await addApiKey(api.db, {
+    id: 'key_2',
+    label: 'two',
+    key: 'second-key-0123456789',
+    scopes: ['assets:read'],
+    at: new Date(0),
+  });
   const second = { key: 'second-key-0123456789' };
   assert.equal((await api.call('GET', '/v1/assets', second)).status, 200);
   await api.db.updateTable('api_key').set({ revoked_at: new Date() }).where('id', '=', 'key_2').execute();
   assert.equal((await api.call('GET', '/v1/assets', second)).status, 401);
+});
+
+/** Every route below /v1, and the scope that its description names. */
+async function scopedRoutes(): Promise<{ method: string; path: string; scope: Scope }[]> {
+  const { paths } = (await api.call('GET', '/openapi.json', { key: undefined })).body;
+  return Object.entries(paths as Record<string, Record<string, { 'x-scope': Scope }>>)
+    .filter(([template]) => template.startsWith('/v1/'))
+    .flatMap(([template, operations]) =>
+      Object.entries(operations).map(([method, operation]) => ({
+        method: method.toUpperCase(),
+        path: template.replaceAll(/\{[a-z]+\}/g, 'x'),
+        scope: operation['x-scope'],
+      })),
+    );
+}
+
+async function keyWith(id: string, allowed?: readonly Scope[]): Promise<string> {
+  const key = `key-of-${id}-0123456789`;
+  const entry = { id, label: id, key, at: new Date(0), scopes: allowed ?? [] };
+  await addApiKey(api.db, entry);
+  return key;
+}
+
+test('every route is refused to a key that has every scope but its own, and says which one it needs', async () => {
+  const routes = await scopedRoutes();
+  assert.ok(routes.length >= 24, `${routes.length} routes`);
+  assert.deepEqual(new Set(routes.map(({ scope }) => scope)), new Set(scopes), 'no scope is for nothing');
+  const keys = new Map<Scope, { without: string; only: string }>();
+  for (const scope of scopes) {
+    const others = scopes.filter((other) => other !== scope);
+    keys.set(scope, {
+      without: await keyWith(`without-${scope}`, others),
+      only: await keyWith(`only-${scope}`, [scope]),
+    });
+  }
+  const bare = await keyWith('bare');
+  for (const { method, path, scope } of routes) {
+    const body = method === 'POST' ? { body: {} } : {};
+    const { without = '', only = '' } = keys.get(scope) ?? {};
+    for (const key of [without, bare]) {
+      const answer = await api.call(method, path, { key, ...body });
+      assert.deepEqual([answer.status, answer.body.code], [403, 'SCOPE_MISSING'], `${method} ${path}`);
+      assert.match(answer.body.detail, new RegExp(`\\b${scope}\\b`));
+    }
+    if (path === '/v1/events/stream') continue;
+    const answer = await api.call(method, path, { key: only, ...body });
+    assert.ok(![401, 403].includes(answer.status), `${method} ${path}: ${answer.status}`);
+  }
+});
+
+test('a key of the backend decides nothing that a person has to look at; one for operations moves no money', async () => {
+  const routes = await scopedRoutes();
+  const allowed = (granted: readonly Scope[]): string[] =>
+    routes.filter(({ scope }) => granted.includes(scope)).map(({ method, path }) => `${method} ${path}`);
+  const decisions = ['halts/x/clear', 'strays/x/resolve', 'deposits/x/write-off'].map(
+    (at) => `POST /v1/${at}`,
+  );
+  assert.deepEqual(
+    decisions.filter((route) => allowed(backendScopes).includes(route)),
+    [],
+  );
+  const acts = allowed(operationsScopes).filter((route) => route.startsWith('POST'));
+  assert.deepEqual(new Set(acts), new Set(decisions));
+});
+
+test('a route without a scope does not start', async () => {
+  const app = await makeServer(pino({ level: 'silent' }), () => 'call_x');
+  await assert.rejects(async () => {
+    await app.register(async (part: typeof app) => {
+      requireApiKey(part, {} as HttpDeps);
+      part.get('/v1/new', () => ({}));
+    });
+    await app.ready();
+  }, /\/v1\/new has no scope/);
+  await app.close();
 });
 
 test('another spelling of a path does not go around the key', async () => {

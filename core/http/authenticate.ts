@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Database, DatabaseTransaction } from '../db/db.ts';
 import { Problem } from './problems.ts';
+import type { Scope } from './scopes.ts';
 
 /** What stands in the table instead of the key. A key has 256 random bits, so a plain hash cannot be searched. */
 export function hashApiKey(key: string): Buffer {
@@ -10,7 +11,7 @@ export function hashApiKey(key: string): Buffer {
 /** Records a key's hash. The key itself is made by the caller and shown once. */
 export async function addApiKey(
   db: Database | DatabaseTransaction,
-  entry: { id: string; label: string; key: string; at: Date },
+  entry: { id: string; label: string; key: string; scopes: readonly Scope[]; at: Date },
 ): Promise<void> {
   await db
     .insertInto('api_key')
@@ -18,6 +19,7 @@ export async function addApiKey(
       id: entry.id,
       label: entry.label,
       key_hash: hashApiKey(entry.key),
+      scopes: [...entry.scopes],
       created_at: entry.at,
       revoked_at: null,
     })
@@ -25,16 +27,19 @@ export async function addApiKey(
     .execute();
 }
 
-/** The id of the key in `Authorization: Bearer …`. Throws UNAUTHENTICATED. */
-export async function authenticate(db: Database, header: string | undefined): Promise<string> {
+/** The key in `Authorization: Bearer …` and what it may do. Throws UNAUTHENTICATED. */
+export async function authenticate(
+  db: Database,
+  header: string | undefined,
+): Promise<{ readonly id: string; readonly scopes: readonly string[] }> {
   const key = /^Bearer ([\x21-\x7e]{16,256})$/.exec(header ?? '')?.[1];
   if (key === undefined) throw new Problem('UNAUTHENTICATED');
   const row = await db
     .selectFrom('api_key')
-    .select('id')
+    .select(['id', 'scopes'])
     .where('key_hash', '=', hashApiKey(key))
     .where('revoked_at', 'is', null)
     .executeTakeFirst();
   if (!row) throw new Problem('UNAUTHENTICATED');
-  return row.id;
+  return row;
 }

@@ -26,10 +26,10 @@ export const describeRoute: Transform = (document) => {
   const described = jsonSchemaTransform(document);
   const schema = described.schema as (FastifySchema & { hide?: boolean; security?: unknown[] }) | undefined;
   if (!schema || schema.hide === true) return described;
-  const { problems = [], idempotent } = document.route.config ?? {};
+  const { problems = [], idempotent, scope } = document.route.config ?? {};
   const codes = [
     ...EVERY_ROUTE,
-    ...(schema.security?.length === 0 ? [] : (['UNAUTHENTICATED'] as const)),
+    ...(schema.security?.length === 0 ? [] : (['UNAUTHENTICATED', 'SCOPE_MISSING'] as const)),
     ...(schema.body === undefined ? [] : (['BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED'] as const)),
     ...(idempotent === 'Idempotency-Key' ? WITH_KEY : []),
     ...problems,
@@ -38,6 +38,7 @@ export const describeRoute: Transform = (document) => {
     url: described.url,
     schema: {
       ...schema,
+      ...(scope === undefined ? {} : { 'x-scope': scope }),
       ...(idempotent === undefined ? {} : { 'x-idempotent': idempotent }),
       ...(idempotent === 'Idempotency-Key' ? { headers: withRequiredKey(schema.headers) } : {}),
       response: { ...problemResponses(codes), ...(schema.response as object | undefined) },

@@ -18,6 +18,7 @@ import { openWithdrawalDesk } from '../withdrawals/withdrawals.ts';
 
 export type { EventNotices, HttpDeps } from './deps.ts';
 export { addApiKey } from './authenticate.ts';
+export { backendScopes, operationsScopes, scopes } from './scopes.ts';
 
 /** The whole API, ready to listen. The caller closes it. */
 export async function buildApi(deps: HttpDeps): Promise<Server> {

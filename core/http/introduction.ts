@@ -13,7 +13,9 @@ curl http://127.0.0.1:8080/v1/assets \\
   -H "Authorization: Bearer $KEY"
 \`\`\`
 
-Without a valid key the answer is 401 \`UNAUTHENTICATED\`, whatever the route. \`/livez\`, \`/readyz\`, \`/metrics\` and
+Without a valid key the answer is 401 \`UNAUTHENTICATED\`, whatever the route. A key has scopes, least by default;
+\`x-scope\` of an operation says which one it needs, and without it the answer is 403 \`SCOPE_MISSING\`. What a person
+has to look at first (\`operations:act\`: clear a halt, resolve a stray, write off) is not for an exchange's backend. \`/livez\`, \`/readyz\`, \`/metrics\` and
 this page need none, so do not expose them beyond your own network.
 
 ## Money

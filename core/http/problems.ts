@@ -17,6 +17,7 @@ export const problemKinds = {
   IDEMPOTENCY_KEY_MISSING: kind(400, 'Send an Idempotency-Key header of 1 to 128 printable characters'),
   CURSOR_INVALID: kind(400, 'This cursor was not given out by this route'),
   UNAUTHENTICATED: kind(401, 'Send Authorization: Bearer with an API key that is valid here'),
+  SCOPE_MISSING: kind(403, 'This API key may not do this: use one that has the scope that the detail names'),
   NOT_FOUND: kind(404, 'There is no such thing here'),
   UNKNOWN_CUSTOMER: kind(404, 'There is no such customer'),
   UNKNOWN_ASSET: kind(422, 'There is no such asset on this network'),

@@ -2,6 +2,7 @@ create table api_key (
   id         text primary key,
   label      text not null,
   key_hash   bytea not null unique,             -- SHA-256 of the bearer key; the key itself is nowhere
+  scopes     text[] not null default '{}',      -- what it may do; nothing else
   created_at timestamptz not null,
   revoked_at timestamptz
 );

@@ -30,6 +30,7 @@ create table api_key (
   id text not null,
   label text not null,
   key_hash bytea not null,
+  scopes text[] not null default '{}'::text[],
   created_at timestamp with time zone not null,
   revoked_at timestamp with time zone,
   constraint api_key_key_hash_key UNIQUE (key_hash),

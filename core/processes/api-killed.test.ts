@@ -13,7 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { newId } from '../../lib/ids/ids.ts';
 import { freePort } from '../../world/parts/process.ts';
 import { executorOf } from '../db/db.ts';
-import { addApiKey } from '../http/http.ts';
+import { addApiKey, scopes } from '../http/http.ts';
 import { applyPostings, balancesOf, creditDeposit, finalizeDeposit } from '../ledger/ledger.ts';
 import { BTC, outsideAddress, startStack } from '../withdrawals/test/stack.ts';
 import type { Said } from './test/kill-points.ts';
@@ -25,7 +25,7 @@ const [MAIN, MORTAL] = ['api.ts', 'test/mortal-api.ts'].map((path) =>
 );
 const port = await freePort();
 const stack = await startStack({ after }, { config: { http: { host: '127.0.0.1', port } } });
-await addApiKey(stack.db, { id: 'key_killed', label: 'killed', key: KEY, at: new Date() });
+await addApiKey(stack.db, { id: 'key_killed', label: 'killed', key: KEY, scopes, at: new Date() });
 
 const compiled = mkdtempSync(join(tmpdir(), 'portcullis-compiled-'));
 after(() => rmSync(compiled, { recursive: true, force: true }));

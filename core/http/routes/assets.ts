@@ -41,6 +41,7 @@ export function assetRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/assets',
     {
+      config: { scope: 'assets:read' },
       schema: {
         operationId: 'listAssets',
         tags: ['assets'],

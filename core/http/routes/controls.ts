@@ -38,6 +38,7 @@ export function controlRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/halts',
     {
+      config: { scope: 'operations:read' },
       schema: {
         operationId: 'listHalts',
         tags: ['operations'],
@@ -53,7 +54,7 @@ export function controlRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/halts/:network/clear',
     {
-      config: { problems: ['UNKNOWN_NETWORK'], idempotent: 'natural' },
+      config: { scope: 'operations:act', problems: ['UNKNOWN_NETWORK'], idempotent: 'natural' },
       schema: {
         operationId: 'clearHalt',
         tags: ['operations'],
@@ -74,6 +75,7 @@ export function controlRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/books',
     {
+      config: { scope: 'operations:read' },
       schema: {
         operationId: 'readBooks',
         tags: ['operations'],

@@ -44,7 +44,7 @@ export function credentialRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/customers/:id/credentials',
     {
-      config: { problems: enrolProblems, idempotent: 'natural' },
+      config: { scope: 'customers:create', problems: enrolProblems, idempotent: 'natural' },
       schema: {
         operationId: 'enrolCredential',
         tags: ['customers'],
@@ -76,7 +76,7 @@ export function credentialRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers/:id/credentials',
     {
-      config: { problems: ['UNKNOWN_CUSTOMER'] },
+      config: { scope: 'customers:read', problems: ['UNKNOWN_CUSTOMER'] },
       schema: {
         operationId: 'listCredentials',
         tags: ['customers'],

@@ -30,7 +30,7 @@ export function customerRoutes(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/customers',
     {
-      config: { idempotent: 'natural' },
+      config: { scope: 'customers:create', idempotent: 'natural' },
       schema: {
         operationId: 'createCustomer',
         tags: ['customers'],
@@ -54,6 +54,7 @@ export function customerRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers',
     {
+      config: { scope: 'customers:read' },
       schema: {
         operationId: 'findCustomer',
         tags: ['customers'],
@@ -71,7 +72,7 @@ export function customerRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers/:id',
     {
-      config: { problems: ['UNKNOWN_CUSTOMER'] },
+      config: { scope: 'customers:read', problems: ['UNKNOWN_CUSTOMER'] },
       schema: {
         operationId: 'readCustomer',
         tags: ['customers'],
@@ -92,6 +93,7 @@ function addressRoutes(app: Server, deps: HttpDeps): void {
     '/v1/customers/:id/deposit-addresses',
     {
       config: {
+        scope: 'customers:create',
         problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET', 'ADDRESS_INDEX_EXHAUSTED'],
       },
       schema: {
@@ -124,7 +126,7 @@ function addressRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers/:id/deposit-addresses',
     {
-      config: { problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
+      config: { scope: 'customers:read', problems: ['UNKNOWN_CUSTOMER', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
         operationId: 'listDepositAddresses',
         tags: ['customers'],
@@ -155,7 +157,7 @@ function balanceRoute(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/customers/:id/balances',
     {
-      config: { problems: ['UNKNOWN_CUSTOMER'] },
+      config: { scope: 'customers:read', problems: ['UNKNOWN_CUSTOMER'] },
       schema: {
         operationId: 'readBalances',
         tags: ['customers'],

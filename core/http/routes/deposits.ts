@@ -31,7 +31,7 @@ export function depositRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/deposits',
     {
-      config: { problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
+      config: { scope: 'deposits:read', problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
         operationId: 'listDeposits',
         tags: ['deposits'],
@@ -71,7 +71,7 @@ export function depositRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/deposits/:id',
     {
-      config: { problems: ['NOT_FOUND'] },
+      config: { scope: 'deposits:read', problems: ['NOT_FOUND'] },
       schema: {
         operationId: 'readDeposit',
         tags: ['deposits'],
@@ -90,6 +90,7 @@ function writeOffRoute(app: Server, deps: HttpDeps): void {
     '/v1/deposits/:id/write-off',
     {
       config: {
+        scope: 'operations:act',
         problems: ['NOT_FOUND', 'DEPOSIT_NOT_ORPHANED', 'DEPOSIT_NEVER_CREDITED', 'DEPOSIT_FINAL'],
         idempotent: 'natural',
       },

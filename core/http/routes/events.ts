@@ -19,6 +19,7 @@ export function eventRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/events',
     {
+      config: { scope: 'events:read' },
       schema: {
         operationId: 'listEvents',
         tags: ['events'],
@@ -57,7 +58,7 @@ function streamRoute(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/events/stream',
     {
-      config: { problems: ['TOO_MANY_STREAMS'] },
+      config: { scope: 'events:read', problems: ['TOO_MANY_STREAMS'] },
       schema: {
         operationId: 'streamEvents',
         tags: ['events'],

@@ -19,7 +19,7 @@ export function strayRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/strays',
     {
-      config: { problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK'] },
+      config: { scope: 'operations:read', problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK'] },
       schema: {
         operationId: 'listStrays',
         tags: ['deposits'],
@@ -48,6 +48,7 @@ export function strayRoutes(app: Server, deps: HttpDeps): void {
     '/v1/strays/:id/resolve',
     {
       config: {
+        scope: 'operations:act',
         problems: ['NOT_FOUND', 'UNKNOWN_CUSTOMER', 'STRAY_NOT_RECORDED', 'STRAY_ALREADY_RESOLVED'],
         idempotent: 'natural',
       },

@@ -58,6 +58,7 @@ export function transferRoutes(app: Server, deps: HttpDeps): void {
     '/v1/transfers',
     {
       config: {
+        scope: 'transfers:create',
         problems: [
           'UNKNOWN_CUSTOMER',
           'UNKNOWN_ASSET',

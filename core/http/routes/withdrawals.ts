@@ -137,7 +137,11 @@ export function withdrawalRoutes(app: Server, deps: DeskDeps): void {
   app.post(
     '/v1/withdrawals/:id/cancel',
     {
-      config: { problems: ['NOT_FOUND', 'TOO_LATE_TO_CANCEL'], idempotent: 'natural' },
+      config: {
+        scope: 'withdrawals:create',
+        problems: ['NOT_FOUND', 'TOO_LATE_TO_CANCEL'],
+        idempotent: 'natural',
+      },
       schema: {
         operationId: 'cancelWithdrawal',
         tags: ['withdrawals'],
@@ -160,7 +164,7 @@ function quoteRoute(app: Server, deps: HttpDeps): void {
   app.post(
     '/v1/withdrawals/quote',
     {
-      config: { problems: askProblems },
+      config: { scope: 'withdrawals:create', problems: askProblems },
       schema: {
         operationId: 'quoteWithdrawal',
         tags: ['withdrawals'],
@@ -199,7 +203,7 @@ function createRoute(app: Server, deps: DeskDeps): void {
   app.post(
     '/v1/withdrawals',
     {
-      config: { problems: createProblems, idempotent: 'Idempotency-Key' },
+      config: { scope: 'withdrawals:create', problems: createProblems, idempotent: 'Idempotency-Key' },
       schema: {
         operationId: 'requestWithdrawal',
         tags: ['withdrawals'],
@@ -260,7 +264,7 @@ function readRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/withdrawals',
     {
-      config: { problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
+      config: { scope: 'withdrawals:read', problems: ['CURSOR_INVALID', 'UNKNOWN_NETWORK', 'UNKNOWN_ASSET'] },
       schema: {
         operationId: 'listWithdrawals',
         tags: ['withdrawals'],
@@ -299,7 +303,7 @@ function readRoutes(app: Server, deps: HttpDeps): void {
   app.get(
     '/v1/withdrawals/:id',
     {
-      config: { problems: ['NOT_FOUND'] },
+      config: { scope: 'withdrawals:read', problems: ['NOT_FOUND'] },
       schema: {
         operationId: 'readWithdrawal',
         tags: ['withdrawals'],

@@ -18,7 +18,7 @@ import {
   startLedgerLane,
   trialBalance,
 } from '../../ledger/ledger.ts';
-import { addApiKey, buildApi, type EventNotices } from '../http.ts';
+import { addApiKey, buildApi, scopes, type EventNotices } from '../http.ts';
 import { problemKinds, type ProblemCode } from '../problems.ts';
 
 export const KEY = 'test-key-0123456789abcdef';
@@ -80,7 +80,7 @@ export async function testApi(
     randomBytes,
     eventNotices: notices.notices,
   });
-  await addApiKey(db, { id: 'key_test', label: 'test', key: KEY, at: new Date(0) });
+  await addApiKey(db, { id: 'key_test', label: 'test', key: KEY, scopes, at: new Date(0) });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   let closed = false;
   const close = async (): Promise<void> => {
