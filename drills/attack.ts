@@ -1,12 +1,10 @@
-/** One attack on one seed, in whichever tree this file stands: prints what was lost. */
+/** One attack on one seed, in whichever tree this file stands: prints what was lost in one line of JSON. */
 import assert from 'node:assert/strict';
-import { run, type Drill } from './rig.ts';
+import { play, type Drill } from './scene.ts';
 
-const [name = '', seed = ''] = process.argv.slice(2);
+const [name = '', seed = '', control = ''] = process.argv.slice(2);
 const { drill } = (await import(`./${name}/attack.ts`)) as { drill: Drill };
 assert.equal(drill.name, name);
-const { loss, seconds, refusals } = await run(drill, Number(seed));
-const { capability, control, bound } = drill;
-process.stdout.write(
-  `${JSON.stringify({ name, capability, control, bound: `${bound}`, loss: `${loss}`, seconds, refusals })}\n`,
-);
+const outcome = await play(drill, Number(seed), control === 'off');
+const text = JSON.stringify(outcome, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
+process.stdout.write(`${text}\n`);

@@ -1,150 +1,159 @@
 /**
- * `npm run drill -- NAME [--json] [--seeds N] [--control-off] [--out FILE]`: attacks with the capability that the drill
- * names, in this tree and in a copy without the control, and compares what is lost on the chain with the bound.
- * Exits with 0 when no seed loses more than the bound and the copy loses more than it on each; 1 otherwise; 2 for
- * arguments that are wrong. `--control-off` runs only the copy, to look at what it loses.
+ * `npm run drill -- NAME… | all [--seeds N] [--json] [--out FILE]`: attacks a real system with exactly the capability
+ * named, once for each seed, and compares what the chains say was lost with the bound that was declared beforehand;
+ * then the same in a copy of the tree without the control, which has to lose more on every seed. Exits with 0 when all
+ * passed, 1 otherwise, 2 for arguments that are wrong. `--out` keeps the results of other drills that a file holds.
  */
-import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startPostgres } from '../world/parts/postgres.ts';
+import { TEST_POSTGRES } from '../world/testing.ts';
+import { ROOT, patchOf, withoutControl } from './control-off.ts';
+import type { Drill } from './scene.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ATTACK_TIMEOUT_MS = 600_000;
-
-const patchOf = (name: string): string => join(ROOT, 'drills', name, 'control-off.patch');
+const ATTACK_TIMEOUT_MS = 900_000;
+type Units = Readonly<Record<string, string>>;
 
 interface Attacked {
-  readonly name: string;
-  readonly capability: string;
-  readonly control: string;
-  /** Satoshi, like the loss. */
-  readonly bound: string;
-  readonly loss: string;
-  readonly seconds: number;
+  readonly loss: Units;
+  readonly detectMs: number | null;
+  readonly freezeMs: number | null;
+  readonly evacuateMs: number | null;
+  readonly honestAsked: number;
+  readonly honestPaid: number;
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-process.exitCode = main(process.argv.slice(2));
+// Not by running out: test helpers that are imported would print a report of no tests.
+process.exit(await main(process.argv.slice(2)));
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      json: { type: 'boolean' },
-      seeds: { type: 'string', default: '1' },
-      'control-off': { type: 'boolean' },
-      out: { type: 'string' },
-    },
+    options: { json: { type: 'boolean' }, seeds: { type: 'string', default: '1' }, out: { type: 'string' } },
   });
-  const [name = ''] = positionals;
   const known = readdirSync(join(ROOT, 'drills')).filter((one) => existsSync(patchOf(one)));
+  const names = positionals.includes('all') ? known : positionals;
   const seeds = Number(values.seeds);
-  if (positionals.length !== 1 || !known.includes(name) || !Number.isSafeInteger(seeds) || seeds < 1) {
+  const isKnown = names.length > 0 && names.every((name) => known.includes(name));
+  if (!isKnown || !Number.isSafeInteger(seeds) || seeds < 1 || seeds > 1000) {
     process.stderr.write(
-      `npm run drill -- NAME [--json] [--seeds N] [--control-off] [--out FILE]\n${known.join('\n')}\n`,
+      `npm run drill -- NAME… | all [--seeds N] [--json] [--out FILE]\n${known.join('\n')}\n`,
     );
     return 2;
   }
+  const postgres = await startPostgres({ fast: true });
+  process.env[TEST_POSTGRES] = postgres.url;
+  try {
+    const results: Result[] = [];
+    for (const name of names) {
+      const result = await run(name, seeds);
+      results.push(result);
+      process.stdout.write(values.json === true ? `${JSON.stringify(result)}\n` : described(result));
+      if (values.out !== undefined) keep(values.out, result);
+    }
+    return results.every(({ passed }) => passed) ? 0 : 1;
+  } finally {
+    await postgres.stop();
+  }
+}
+
+type Result = ReturnType<typeof compared>;
+
+async function run(name: string, seeds: number): Promise<Result> {
+  const { drill } = (await import(`./${name}/attack.ts`)) as { drill: Drill };
   const all = Array.from({ length: seeds }, (_, i) => i + 1);
-  const off = withoutControl(name, (tree) => all.map((seed) => attack(tree, name, seed)));
-  const on = values['control-off'] === true ? [] : all.map((seed) => attack(ROOT, name, seed));
-  const result = resultOf(on, off);
-  const text = JSON.stringify(result);
-  if (values.out !== undefined) writeFileSync(values.out, `${text}\n`);
-  process.stdout.write(values.json === true ? `${text}\n` : described(result));
-  return result.passed ? 0 : 1;
+  const on: Attacked[] = [];
+  for (const seed of all) on.push(await attack(ROOT, [name, `${seed}`]));
+  const off = await withoutControl(name, async (tree) => {
+    const lost: Attacked[] = [];
+    for (const seed of all) lost.push(await attack(tree, [name, `${seed}`, 'off']));
+    return lost;
+  });
+  return compared(drill, on, off);
 }
 
-/** The worst seed with the control, the mildest without: a drill passes by all of them. */
-function resultOf(on: readonly Attacked[], off: readonly Attacked[]): ReturnType<typeof compared> {
-  const by = (a: Attacked, b: Attacked): number => Number(BigInt(a.loss) - BigInt(b.loss));
-  const worst = on.toSorted(by).at(-1);
-  const [mildest] = off.toSorted(by);
-  if (mildest === undefined) throw new RangeError('no seed');
-  return compared(worst, mildest, off.length);
-}
-
-function compared(worst: Attacked | undefined, mildest: Attacked, seeds: number) {
-  const { name, capability, control, bound } = mildest;
-  const isHeld = worst === undefined || BigInt(worst.loss) <= BigInt(bound);
-  const isNeeded = BigInt(mildest.loss) > BigInt(bound);
+/** The worst seed of each asset with the control, the mildest without: a drill passes by all of them. */
+function compared(drill: Drill, on: readonly Attacked[], off: readonly Attacked[]) {
+  const bound = Object.fromEntries(Object.entries(drill.bound).map(([asset, units]) => [asset, `${units}`]));
+  const losses = (all: readonly Attacked[], pick: (sorted: bigint[]) => bigint | undefined): Units =>
+    Object.fromEntries(
+      Object.keys(bound).map((asset) => {
+        const sorted = all
+          .map(({ loss }) => BigInt(loss[asset] ?? 0))
+          .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+        return [asset, `${pick(sorted) ?? 0n}`];
+      }),
+    );
+  const worst = losses(on, (sorted) => sorted.at(-1));
+  const exceeds = (loss: Units): boolean =>
+    Object.entries(loss).some(([asset, units]) => BigInt(units) > BigInt(bound[asset] ?? 0));
+  const slowest = (pick: (one: Attacked) => number | null): number | null => {
+    const times = on.map(pick).filter((time) => time !== null);
+    return times.length === 0 ? null : Math.max(...times);
+  };
+  const count = (pick: (one: Attacked) => number): number => on.reduce((sum, one) => sum + pick(one), 0);
+  const [honestAsked, honestPaid] = [count((one) => one.honestAsked), count((one) => one.honestPaid)];
+  const isHonestPaid = drill.honest === 'may-wait' || honestPaid === honestAsked;
   return {
-    name,
-    capability,
-    control,
-    unit: 'satoshi',
+    name: drill.name,
+    capability: drill.capability,
+    control: drill.control,
     bound,
-    loss: worst?.loss ?? null,
-    // No sentinel watches in these drills: refusals end the theft, and nothing is frozen.
-    detect_ms: null,
-    freeze_ms: null,
-    evacuate_ms: null,
-    control_off_loss: mildest.loss,
-    seeds,
-    refusals: worst?.refusals ?? {},
-    passed: isHeld && isNeeded,
+    loss: worst,
+    loss_median: losses(on, (sorted) => sorted[Math.floor(sorted.length / 2)]),
+    detect_ms: slowest((one) => one.detectMs),
+    freeze_ms: slowest((one) => one.freezeMs),
+    evacuate_ms: slowest((one) => one.evacuateMs),
+    unmeasured: drill.unmeasured,
+    control_off_loss: losses(off, ([mildest]) => mildest),
+    honest_asked: honestAsked,
+    honest_paid: honestPaid,
+    refusals: on.at(-1)?.refusals ?? {},
+    seeds: on.map((_, i) => i + 1),
+    date: new Date().toISOString().slice(0, 10),
+    passed: !exceeds(worst) && off.every(({ loss }) => exceeds(loss)) && isHonestPaid,
   };
 }
 
-function described(result: ReturnType<typeof compared>): string {
-  const { name, capability, bound, loss, control_off_loss: off, passed, seeds } = result;
+function described({ name, capability, bound, loss, control_off_loss: off, ...rest }: Result): string {
+  const text = (units: Units): string =>
+    Object.entries(units)
+      .map(([asset, value]) => `${value} ${asset}`)
+      .join(', ');
+  const { passed, seeds, honest_asked: asked, honest_paid: paid } = rest;
   return [
     `${name}: ${capability}`,
-    `  bound ${bound} satoshi, lost ${loss ?? 'not run'}; without the control ${off} (${seeds} seeds)`,
-    `  ${passed ? 'passed' : 'FAILED'}\n`,
+    `  base units: bound ${text(bound)}; lost ${text(loss)}; without the control ${text(off)} (${seeds.length} seeds)`,
+    `  detected after ${rest.detect_ms} ms, frozen ${rest.freeze_ms} ms later, evacuated ${rest.evacuate_ms} ms`,
+    `  ${passed ? 'passed' : 'FAILED'}; ${paid} of ${asked} honest orders paid\n`,
   ].join('\n');
 }
 
-function attack(tree: string, name: string, seed: number): Attacked {
-  const text = execFileSync(process.execPath, ['drills/attack.ts', name, `${seed}`], {
-    cwd: tree,
-    encoding: 'utf8',
-    timeout: ATTACK_TIMEOUT_MS,
-  });
-  return JSON.parse(text.trim().split('\n').at(-1) ?? '') as Attacked;
+function keep(file: string, result: Result): void {
+  const drills = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as { drills: Result[] }).drills
+    : [];
+  const others = drills.filter(({ name }) => name !== result.name);
+  const all = [...others, result].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  writeFileSync(file, `${JSON.stringify({ drills: all }, null, 2)}\n`);
 }
 
-/** A copy of the tree without the control; the tree itself has no switch. */
-function withoutControl<T>(name: string, use: (tree: string) => T): T {
-  const tree = mkdtempSync(join(tmpdir(), 'portcullis-drill-'));
-  try {
-    for (const folder of [
-      'drills',
-      'signer',
-      'world',
-      'lib',
-      'client',
-      'core',
-      'contracts',
-      'package.json',
-    ]) {
-      const isOurs = (path: string): boolean => !path.endsWith('node_modules');
-      cpSync(join(ROOT, folder), join(tree, folder), { recursive: true, filter: isOurs });
-    }
-    for (const link of ['node_modules', '.cache', 'signer/node_modules']) {
-      if (existsSync(join(ROOT, link))) symlinkSync(join(ROOT, link), join(tree, link));
-    }
-    const env = { ...process.env, GIT_CEILING_DIRECTORIES: dirname(tree) };
-    execFileSync('git', ['apply', '--whitespace=nowarn', '-'], {
-      cwd: tree,
-      env,
-      input: readFileSync(patchOf(name)),
-    });
-    return use(tree);
-  } finally {
-    rmSync(tree, { recursive: true, force: true });
-  }
+/** One attack in a process of its own; rejects with what it said when it did not come to its end. */
+async function attack(tree: string, args: readonly string[]): Promise<Attacked> {
+  const child = spawn(process.execPath, ['drills/attack.ts', ...args], {
+    cwd: tree,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: ATTACK_TIMEOUT_MS,
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (part: Buffer) => (out += part.toString()));
+  child.stderr.on('data', (part: Buffer) => (err = (err + part.toString()).slice(-4000)));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  const line = out.split('\n').find((text) => text.startsWith('{"loss"'));
+  if (code !== 0 || line === undefined) throw new Error(`${args.join(' ')}: ${err}${out.slice(-4000)}`);
+  return JSON.parse(line) as Attacked;
 }

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { faceOf, keptResults, pageWith } from '../drills/table.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -89,45 +90,12 @@ test('each invariant is asserted, constrained and tested where the page says', (
   assert.deepEqual(bare, [], 'every cell names its place');
 });
 
-test('the blast radius has a row for each drill, with the figures of its kept run and the bound that is in force', async () => {
-  const rows = read('docs/blast-radius.md')
-    .split('\n')
-    .filter((line) => /\| `[a-z-]+` \|/.test(line))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-  const { drills } = JSON.parse(read('drills/results.json')) as { drills: Record<string, unknown>[] };
-  const patches = execFileSync(
-    'git',
-    ['ls-files', '-co', '--exclude-standard', 'drills/*/control-off.patch'],
-    {
-      cwd: root,
-      encoding: 'utf8',
-    },
-  );
-  const names = [...patches.matchAll(/^drills\/(.+)\/control-off\.patch$/gm)].map(([, name = '']) => name);
-  assert.deepEqual(rows.map(([, , , drill = '']) => drill.replaceAll('`', '')).toSorted(), names.toSorted());
-  const grouped = (satoshi: unknown): string => String(satoshi).replace(/\B(?=(\d{3})+$)/g, ',');
-  for (const [captured, bound, control, drill = '', lost, off] of rows) {
-    const name = drill.replaceAll('`', '');
-    const kept = drills.find((one) => one['name'] === name);
-    assert.ok(kept?.['passed'] === true, `${name} has a kept run that passed`);
-    const face = (await import(`../drills/${name}/attack.ts`)) as {
-      drill: { capability: string; control: string; bound: bigint };
-    };
-    assert.equal(`${face.drill.bound}`, kept['bound'], name);
-    assert.deepEqual(
-      [captured, bound, control, lost, off],
-      [
-        face.drill.capability,
-        grouped(kept['bound']),
-        face.drill.control,
-        grouped(kept['loss']),
-        grouped(kept['control_off_loss']),
-      ],
-    );
+test('the table of the blast radius is what the drills declare and their kept runs say, each of which passed', async () => {
+  const results = keptResults();
+  assert.equal(await pageWith(results), read('docs/blast-radius.md'), 'node drills/table.ts');
+  for (const { name, bound, passed } of results) {
+    assert.ok(passed, `${name} has a kept run that passed`);
+    const declared = Object.entries((await faceOf(name)).bound).map(([asset, units]) => [asset, `${units}`]);
+    assert.deepEqual(bound, Object.fromEntries(declared), name);
   }
 });
