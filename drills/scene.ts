@@ -46,6 +46,8 @@ export interface Drill {
   readonly scene: SceneOptions;
   /** Whether honest orders beside the attack must all be paid, or may wait for people afterwards. */
   readonly honest: 'paid' | 'may-wait';
+  /** Before anything is counted. */
+  readonly prepare?: (stack: Stack) => Promise<void>;
   /** Why a time is null. */
   readonly unmeasured: string;
   /** Answers what was measured; nothing where nothing watches. */
@@ -95,6 +97,8 @@ export const LIMITS = { order: BTC, window: 3n * BTC, fees: BTC / 100n } as cons
 export const WINDOW_BOUND: bigint = LIMITS.window + LIMITS.fees;
 const VICTIM_COINS = 8;
 const HONEST_COINS = 3;
+/** Satoshi: all that customers bring. */
+export const FLOAT_MAX: bigint = BigInt(VICTIM_COINS + HONEST_COINS) * BTC;
 const HONEST_ORDERS = 3;
 /** More than an honest fee ever is; what is above it counts as burnt. */
 const HONEST_FEE_MAX = 50_000n;
@@ -114,6 +118,7 @@ export async function play(drill: Drill, seed: number, isControlOff: boolean): P
         ? undefined
         : { everySeconds: 1, validSeconds: options.attestationSeconds };
     const sentinel = isWatched ? await watching(scope, stack, attest) : undefined;
+    await drill.prepare?.(stack);
     const setting = await settle(stack, dice(seed));
     const before = await floatOf(stack);
     const scene: Scene = { stack, sentinel, policy, ...setting, frozen: (at) => frozen(stack, sentinel, at) };
@@ -186,6 +191,7 @@ const paid = async (stack: Stack, orders: readonly HonestOrder[]): Promise<boole
 /** Core halted over what it sees, or signers refuse. */
 async function cannotPay(stack: Stack): Promise<boolean> {
   if ((await haltsOf(stack.db)).length > 0) return true;
+  if ((await freezesAt(stack)).every((standing) => standing.length > 0)) return true;
   const answers = await stack.db.selectFrom('signer_answer').select('code').execute();
   return answers.some(({ code }) => /^(WINDOW_|FROZEN|UNCONFIRMED|ATTESTATION)/.test(code));
 }
@@ -245,7 +251,7 @@ export async function propose(stack: Stack, policy: Policy): Promise<Record<stri
 }
 
 /** What is irreversibly ours, by the chains themselves: core and its database are not asked. */
-async function floatOf({ node, anvil, signers, config }: Stack): Promise<Amounts> {
+export async function floatOf({ node, anvil, signers, config }: Stack): Promise<Amounts> {
   const keys = signers.all.map(({ xpub }) => xpub);
   const scripts = [0, 1].map((branch) => ({
     desc: `wsh(sortedmulti(2,${keys.map((key) => `${key}/${branch}/*`).join(',')}))`,
@@ -254,16 +260,21 @@ async function floatOf({ node, anvil, signers, config }: Stack): Promise<Amounts
   const { total_amount: total } = await node.rpc<{ total_amount: bigint }>('scantxoutset', 'start', scripts);
   const network = config.networks.find((one) => one.kind === 'evm');
   if (!anvil || !network) return { BTC: total };
+  const unitsOf = async (contract: string | undefined, holder: string): Promise<bigint> => {
+    const data = `0x70a08231${holder.slice(2).padStart(64, '0')}`;
+    return BigInt(
+      contract === undefined
+        ? await anvil.rpc<string>('eth_getBalance', holder, 'latest')
+        : await anvil.rpc<string>('eth_call', { to: contract, data }, 'latest'),
+    );
+  };
+  // What was evacuated is not lost.
   const held = await Promise.all(
     network.listings.map(async ({ asset, contract }) => {
-      const units = contract
-        ? await anvil.rpc<string>(
-            'eth_call',
-            { to: contract, data: `0x70a08231${network.vault.slice(2).padStart(64, '0')}` },
-            'latest',
-          )
-        : await anvil.rpc<string>('eth_getBalance', network.vault, 'latest');
-      return [asset, BigInt(units)] as const;
+      const units = await Promise.all(
+        [network.vault, network.cold].map(async (one) => unitsOf(contract, one)),
+      );
+      return [asset, units.reduce((sum, one) => sum + one, 0n)] as const;
     }),
   );
   return { BTC: total, ...Object.fromEntries(held) };

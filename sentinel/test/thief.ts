@@ -58,6 +58,8 @@ export async function thiefWallet(
 export async function thiefPayout(
   stack: Stack,
   theft: { readonly id: bigint; readonly token: Address; readonly to: Address; readonly units: bigint },
+  /** What the thief offers for a place in the next block. */
+  fee: { readonly maxFeePerGas?: Hex; readonly maxPriorityFeePerGas?: Hex } = {},
 ): Promise<Hex> {
   const { anvil } = stack;
   const network = stack.config.networks.find((one) => one.kind === 'evm');
@@ -74,5 +76,5 @@ export async function thiefPayout(
   };
   const keys = stolenKeys(stack).map(({ evmPrivateKey }) => privateKeyToAccount(bytesToHex(evmPrivateKey)));
   const data = await signedPayCall(batch, keys);
-  return anvil.rpc<Hex>('eth_sendTransaction', { from, to: network.vault, data, gas: '0xf4240' });
+  return anvil.rpc<Hex>('eth_sendTransaction', { from, to: network.vault, data, gas: '0xf4240', ...fee });
 }
