@@ -31,6 +31,7 @@ const examples: Readonly<Record<string, string>> = {
   'config check': 'portcullis config check portcullis.toml',
   freeze: "portcullis freeze everything --reason 'withdrawals nobody asked for'",
   signers: 'portcullis signers',
+  'blast-radius': 'portcullis blast-radius --as .portcullis/operators/alice',
   'evacuate evm':
     'portcullis evacuate evm --as alice --guardian-key-file alice.guardian --node eip155:1=http://localhost:8545 --plan',
   'ceremony operator':

@@ -4,6 +4,7 @@ import colors from 'picocolors';
 import { ApiError } from '../client/client.ts';
 import { CeremonyError } from '../signer/ceremony/files.ts';
 import { assetCommands } from './commands/assets.ts';
+import { blastRadiusCommand } from './commands/blast-radius.ts';
 import { ceremonyCommands } from './commands/ceremony.ts';
 import { configCommands } from './commands/config.ts';
 import { customerCommands } from './commands/customers.ts';
@@ -87,6 +88,7 @@ async function run(argv: string[]): Promise<number> {
     add(program, open);
   }
   signerCommands(program, openTerminal);
+  blastRadiusCommand(program, openTerminal, open);
   ceremonyCommands(program, openTerminal);
   evacuateCommands(program, openTerminal);
   addExamples(program);

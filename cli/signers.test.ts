@@ -60,7 +60,34 @@ async function freezes(): Promise<Status['freezes'][]> {
   return all.map(({ answer }) => answer.freezes);
 }
 
+interface Shown {
+  readonly coreAnswers: boolean;
+  readonly silent: readonly object[];
+  readonly captures: readonly {
+    readonly captured: string;
+    readonly costs: readonly {
+      readonly asset: string;
+      readonly amount_base: string | null;
+      readonly basis: string;
+    }[];
+  }[];
+}
+
+/** What capturing core could cost of bitcoin, in satoshi, by the signers' journals alone: there is no core here. */
+async function costOfCore(): Promise<bigint> {
+  const { code, out } = await portcullis('--json', 'blast-radius', '--as', alice!.folder);
+  assert.equal(code, 0, out);
+  const { coreAnswers, silent, captures } = JSON.parse(out) as Shown;
+  assert.deepEqual([coreAnswers, silent], [false, []]);
+  const keys = captures.find(({ captured }) => captured === '2 signer keys')?.costs[0];
+  assert.deepEqual([keys?.amount_base, keys?.basis], [null, 'unknown']);
+  const cost = captures.find(({ captured }) => captured === 'core')?.costs[0];
+  assert.equal(cost?.basis, 'journals');
+  return BigInt(cost.amount_base ?? -1);
+}
+
 test('one operator freezes every signer within a second; two lift it', async () => {
+  assert.ok((await costOfCore()) > 0n, 'windows are open');
   const { code, out } = await portcullis('--json', 'freeze', 'everything', ...asAlice, '--reason', 'a théft');
   assert.equal(code, 0);
   const { id, signers: answers } = JSON.parse(out) as { id: string; signers: { ok: boolean; ms: number }[] };
@@ -68,6 +95,7 @@ test('one operator freezes every signer within a second; two lift it', async () 
   for (const { ok, ms } of answers) assert.ok(ok && ms < 1000, `${ms} ms`);
   const standing = { id, scope: 'everything', by: 'alice', reason: 'a théft' };
   assert.deepEqual(await freezes(), [[standing], [standing], [standing]]);
+  assert.equal(await costOfCore(), 0n, 'frozen');
   const unfreeze = {
     epoch: 1,
     freezes: [fromHex(id)],
