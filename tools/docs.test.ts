@@ -6,6 +6,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { refusals } from '../signer/protocol/refusals.ts';
+import { manifestOf, policyOf } from '../signer/test/quorum.ts';
 import { faceOf, keptResults, pageWith } from '../drills/table.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -99,3 +101,21 @@ test('the table of the blast radius is what the drills declare and their kept ru
     assert.deepEqual(bound, Object.fromEntries(declared), name);
   }
 });
+
+test('the page of policies has every field of a policy, and every code that a signer refuses with', () => {
+  const page = read('docs/policies.md');
+  const rows = [...page.matchAll(/^\| `([A-Za-z.]+)` \|/gm)].map(([, name = '']) => name);
+  const fields = fieldsOf(policyOf(manifestOf([], 1)));
+  assert.deepEqual(rows.toSorted(), fields.toSorted());
+  const named = new Set([...page.matchAll(/`([A-Z_]{4,})`/g)].map(([, code = '']) => code));
+  assert.deepEqual([...named].toSorted(), Object.keys(refusals).toSorted());
+});
+
+/** The names of all fields, those of the things in its lists after a dot. */
+function fieldsOf(value: object, before = ''): string[] {
+  return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
+    const first: unknown = Array.isArray(inner) ? inner[0] : undefined;
+    const below = typeof first === 'object' && first !== null ? fieldsOf(first, `${before}${name}.`) : [];
+    return [`${before}${name}`, ...below];
+  });
+}
