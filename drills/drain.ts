@@ -28,7 +28,7 @@ export async function drain(
   }
 }
 
-async function refusalsOf({ stack: { db } }: Scene, withdrawal: string): Promise<string[]> {
+export async function refusalsOf({ stack: { db } }: Scene, withdrawal: string): Promise<string[]> {
   const rows = await db
     .selectFrom('withdrawal as w')
     .innerJoin('spend_attempt as a', 'a.spend_id', 'w.spend_id')
