@@ -18,7 +18,7 @@ import {
 } from '../core/withdrawals/test/stack.ts';
 import type { Id } from '../lib/ids/ids.ts';
 import { freezesAt, watching } from '../sentinel/test/rig.ts';
-import { manifestDocument } from '../signer/protocol/manifest.ts';
+import { manifestDocument, type Manifest } from '../signer/protocol/manifest.ts';
 import { policyDocument, type Policy } from '../signer/protocol/policy.ts';
 import { readSigned, signaturesToJson } from '../signer/protocol/signatures.ts';
 import { walletPolicy } from '../world/configuration.ts';
@@ -207,8 +207,7 @@ async function whatWaits(stack: Stack): Promise<string> {
 
 /** Tightens the first policy to the drill’s limits, as one operator may. */
 async function limit(stack: Stack, attestationSeconds: number | undefined): Promise<Policy> {
-  const { document } = readSigned(JSON.parse(readFileSync(stack.manifestFile, 'utf8')), 'manifest');
-  const manifest = manifestDocument.fromJson(document, 'manifest');
+  const manifest = manifestIn(stack);
   const first = walletPolicy(manifest, 'alice', attestationSeconds);
   const bitcoin = manifest.bitcoin.map(({ asset }) => asset);
   const tight = nextPolicy(first, {
@@ -225,6 +224,12 @@ async function limit(stack: Stack, attestationSeconds: number | undefined): Prom
   });
   for (const answer of await propose(stack, tight)) requireOk('all', answer);
   return tight;
+}
+
+/** The manifest that every signer pinned. */
+export function manifestIn({ manifestFile }: Pick<Stack, 'manifestFile'>): Manifest {
+  const { document } = readSigned(JSON.parse(readFileSync(manifestFile, 'utf8')), 'manifest');
+  return manifestDocument.fromJson(document, 'manifest');
 }
 
 /** The version that follows. */
@@ -251,10 +256,12 @@ export async function propose(stack: Stack, policy: Policy): Promise<Record<stri
 }
 
 /** What is irreversibly ours, by the chains themselves: core and its database are not asked. */
-export async function floatOf({ node, anvil, signers, config }: Stack): Promise<Amounts> {
+export async function floatOf(stack: Stack): Promise<Amounts> {
+  const { node, anvil, signers, config } = stack;
+  const { threshold } = manifestIn(stack);
   const keys = signers.all.map(({ xpub }) => xpub);
   const scripts = [0, 1].map((branch) => ({
-    desc: `wsh(sortedmulti(2,${keys.map((key) => `${key}/${branch}/*`).join(',')}))`,
+    desc: `wsh(sortedmulti(${threshold},${keys.map((key) => `${key}/${branch}/*`).join(',')}))`,
     range: [0, 300],
   }));
   const { total_amount: total } = await node.rpc<{ total_amount: bigint }>('scantxoutset', 'start', scripts);

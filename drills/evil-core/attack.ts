@@ -1,14 +1,11 @@
 /** A release of core that is the thief’s: it asks signers for anything, and decides who reaches whom. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { BTC, ask, outsideAddress } from '../../core/withdrawals/test/stack.ts';
-import { manifestDocument } from '../../signer/protocol/manifest.ts';
 import type { BitcoinPayRequest } from '../../signer/protocol/messages.ts';
-import { readSigned } from '../../signer/protocol/signatures.ts';
 import { changeOf, childRequest } from '../../signer/test/quorum.ts';
 import { drain } from '../drain.ts';
 import { askingAllBut, bent, cutOff, keepingBack, payBy, scriptOf } from '../evil.ts';
-import { LIMITS, WINDOW_BOUND, type Drill, type Scene } from '../scene.ts';
+import { LIMITS, WINDOW_BOUND, manifestIn, type Drill, type Scene } from '../scene.ts';
 
 export const drill: Drill = {
   name: 'evil-core',
@@ -109,8 +106,7 @@ async function payTwice(scene: Scene, first: BitcoinPayRequest, second: BitcoinP
 
 /** Children of the payment that give more of our change to the miner each time. */
 async function bleed(scene: Scene, parent: BitcoinPayRequest): Promise<void> {
-  const { document } = readSigned(JSON.parse(readFileSync(scene.stack.manifestFile, 'utf8')), 'manifest');
-  const manifest = manifestDocument.fromJson(document, 'manifest');
+  const manifest = manifestIn(scene.stack);
   const at = parent.outputs.findIndex((claim) => 'change' in claim);
   const claim = parent.outputs[at];
   assert.ok(claim !== undefined && 'change' in claim);
