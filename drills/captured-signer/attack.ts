@@ -59,7 +59,7 @@ async function askPeers(scene: Scene): Promise<void> {
     for (const path of ['/v1/sign', '/v1/policy', '/v1/manifest', '/v1/freeze', '/v1/countersign']) {
       const answer = await askPeer('POST', path, {});
       assert.notEqual(answer['ok'], true, path);
-      note(scene, `${path} ${String(answer['code'] ?? answer['error'] ?? 'no such call')}`);
+      note(scene, `${path} ${JSON.stringify(answer['code'] ?? answer['error'] ?? 'not for a peer')}`);
     }
   }
 }
