@@ -104,6 +104,35 @@ test('the sentinel attests every network to every signer, found nothing, and the
   assert.equal(stdout.match(/attested [0-9]+ s ago/g)?.length, 3, stdout);
 });
 
+test('what a capture could cost comes from the journals, hot wallets from core; the backend clears no halt', async () => {
+  assert.ok(system);
+  const { url, key, operationsKey } = system.world.api;
+  const clear = async (apiKey: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${apiKey}` };
+    return (await fetch(`${url}/v1/halts/bitcoin/clear`, { method: 'POST', headers })).status;
+  };
+  assert.deepEqual([await clear(key), await clear(operationsKey)], [403, 200]);
+  const env = {
+    PATH: process.env['PATH'],
+    PORTCULLIS_URL: url,
+    PORTCULLIS_API_KEY: operationsKey,
+  };
+  const program = fileURLToPath(new URL('../cli/portcullis.js', import.meta.url));
+  const args = ['--json', 'blast-radius', '--as', system.folder.at('operators', 'alice')];
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { env });
+  const { coreAnswers, silent, captures } = JSON.parse(stdout) as {
+    coreAnswers: boolean;
+    silent: object[];
+    captures: { captured: string; costs: { ticker: string; amount_base: string; basis: string }[] }[];
+  };
+  assert.deepEqual([coreAnswers, silent], [true, []]);
+  const costOf = (name: string) =>
+    captures.find(({ captured }) => captured === name)?.costs.find(({ ticker }) => ticker === 'BTC');
+  const [core, keys] = [costOf('core'), costOf('2 signer keys')];
+  assert.ok(core?.basis === 'journals' && BigInt(core.amount_base) > 0n, stdout);
+  assert.ok(keys?.basis === 'core' && BigInt(keys.amount_base) > 0n, stdout);
+});
+
 test('one planted satoshi is seen', async () => {
   assert.ok(system);
   const pool = openPool(system.world.postgres.url, 1);

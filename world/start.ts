@@ -62,6 +62,7 @@ function summary(system: System): string {
     ['API', world.api.url],
     ['its documentation', world.api.docs],
     ['API key', world.api.key],
+    ['API key for operations', world.api.operationsKey],
     ['PostgreSQL', world.postgres.url],
     ['bitcoind', world.bitcoin.url],
     ...world.evm.map((network): [string, string] => [`anvil, ${network.id}`, network.url]),
