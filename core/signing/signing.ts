@@ -16,6 +16,8 @@ export interface Gathered {
   readonly signed: readonly Signed[];
   /** So many refused for good that the threshold is out of reach. */
   readonly refused: boolean;
+  /** Numbers of orders without which the others might be signed, where a quorum is out of reach by refusals of one. */
+  readonly leftOut: ReadonlySet<string>;
   /** Signer, code and words of each no, for people. */
   readonly refusals: readonly Refusal[];
 }
@@ -25,6 +27,8 @@ interface Refusal {
   readonly signer: string;
   readonly code: string;
   readonly detail: string;
+  /** Number of the one order that the refusal is about. */
+  readonly order?: string;
 }
 
 export interface GatherOptions {
@@ -85,7 +89,10 @@ export async function gatherSignatures(options: GatherOptions): Promise<Gathered
   const signed = answers.filter((answer) => answer.ok);
   const refusals = answers.filter((answer) => !answer.ok);
   const final = refusals.filter(({ code }) => !PASSING_CODES.has(code)).length;
-  return { signed, refusals, refused: signers.length - final < threshold };
+  const named = refusals.flatMap(({ order }) => order ?? []);
+  // One signer alone, or one that is away, holds no order up: enough must say no to the orders themselves.
+  const leftOut = new Set(signers.length - named.length < threshold ? named : []);
+  return { signed, refusals, leftOut, refused: signers.length - final < threshold };
 }
 
 /** Every answer so far, once the threshold has signed or all have answered. */

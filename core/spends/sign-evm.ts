@@ -62,7 +62,12 @@ export async function signAndQueue(one: Case): Promise<boolean> {
   }
   const batch = batchOf(spend.contract, request, asked);
   const signatures = await signaturesFor(one, request, batch);
-  return signatures === undefined ? false : queue(one, batch, encodePay(batch, signatures));
+  if (signatures === undefined) return false;
+  if (typeof signatures === 'object') {
+    const others = asked.filter((order) => !signatures.leftOut.has(String(order.order_number)));
+    return anew(one, { reason: signatures.why, state, orders: others });
+  }
+  return queue(one, batch, encodePay(batch, signatures));
 }
 
 /** The oldest orders that the vault can pay now, where less would help. */
@@ -122,13 +127,25 @@ export async function anew(one: Case, { reason, state, orders, costWei = 0n }: A
   return true;
 }
 
-/** Signatures of a quorum, as the vault wants them; undefined, and put off, while there are not enough. */
-async function signaturesFor(one: Case, request: EvmPayRequest, batch: PayBatch): Promise<Hex | undefined> {
+interface WithoutSome {
+  readonly leftOut: ReadonlySet<string>;
+  readonly why: string;
+}
+
+/**
+ * Signatures of a quorum, as the vault wants them; undefined, and put off, while there are not enough. Where signers
+ * refuse some orders only, the others go first: these are told, and asked about again after the others.
+ */
+async function signaturesFor(
+  one: Case,
+  request: EvmPayRequest,
+  batch: PayBatch,
+): Promise<Hex | WithoutSome | undefined> {
   const { deps, network, spend, last } = one;
   const generation = BigInt(request.generation);
   const digest = payDigest(batch, { chainId: network.chainId, vault: request.vault, generation });
   const quorum = quorumOf(deps.config);
-  const { signed, refusals, refused } = await gatherSignatures({
+  const { signed, refusals, leftOut, refused } = await gatherSignatures({
     ...deps,
     threshold: quorum.threshold,
     attempt: last.id,
@@ -140,6 +157,10 @@ async function signaturesFor(one: Case, request: EvmPayRequest, batch: PayBatch)
   const ordered = await orderSignatures(digest, signatures);
   if (ordered.ok && ordered.signers.length >= quorum.threshold) return ordered.signatures;
   const why = refusals.map(({ signer, code }) => `${signer} ${code}`).join(', ');
+  const others = batch.orders.filter(({ number }) => !leftOut.has(String(number)));
+  if (others.length > 0 && others.length < batch.orders.length) {
+    return { leftOut, why: `ORDERS_REFUSED: ${why}` };
+  }
   await putOff(deps, spend, `${refused ? 'SIGNERS_REFUSED' : 'SIGNERS_WAITED_FOR'}: ${why}`);
   return undefined;
 }

@@ -126,6 +126,8 @@ export interface Refused {
   readonly signer: string;
   readonly code: RefusalCode;
   readonly detail: string;
+  /** Number of the one order that the rule is about. */
+  readonly order?: string;
 }
 
 export interface Signed {
@@ -456,11 +458,14 @@ export const isRefusal = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'ok' in value && value.ok === false;
 
 export function readRefused(value: unknown): Refused {
-  const answer = readObject(value, 'answer', ['ok', 'signer', 'code', 'detail']);
+  const answer = readObject(value, 'answer', ['ok', 'signer', 'code', 'detail'], ['order']);
   return {
     ok: false,
     signer: readText(answer['signer'], 'answer.signer', SIGNER_ID),
     code: readOneOf(answer['code'], 'answer.code', refusalCodes),
     detail: readText(answer['detail'], 'answer.detail', DETAIL),
+    ...(answer['order'] === undefined
+      ? {}
+      : { order: readDecimal(answer['order'], 'answer.order', U64_MAX).toString() }),
   };
 }

@@ -3,7 +3,7 @@
  * has paid there for as long as the hold (docs/decisions/0028-customer-authority.md).
  */
 import type { Policy } from '../protocol/policy.ts';
-import { refuse, type Refusal } from './decision.ts';
+import { ofOrder, refuse, type Refusal } from './decision.ts';
 import { spentWithin, type Spending } from './limits.ts';
 import type { OrderDestination, Pay, SignedOrder } from './pay-entries.ts';
 import type { PaymentMemory, TierSpent } from './payments.ts';
@@ -58,7 +58,7 @@ export function checkNewDestinations(
   if (rule === undefined) return undefined;
   const { seconds } = rule;
   const added = new Map<string, bigint>();
-  for (const { customer, toNew } of fresh) {
+  for (const { number, customer, toNew } of fresh) {
     if (toNew === 0n) continue;
     const keys = newDestinationKeys(asset, customer);
     for (const [key, max] of [
@@ -68,8 +68,10 @@ export function checkNewDestinations(
       const more = (added.get(key) ?? 0n) + toNew;
       added.set(key, more);
       const { value: spent } = spentWithin(tiers.get(key), { seconds, nowMs });
-      if (spent + more > max)
-        return refuse('NEW_DESTINATION', `${key}: ${spent} of ${max} in ${seconds} s are spent`);
+      if (spent + more > max) {
+        const why = `${key}: ${spent} of ${max} in ${seconds} s are spent`;
+        return ofOrder(refuse('NEW_DESTINATION', why), number);
+      }
     }
   }
   return undefined;

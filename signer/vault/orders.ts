@@ -3,7 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../protocol/canonical.ts';
 import { encodeOrder, type Order } from '../protocol/order.ts';
 import { destinationOf } from './new-destinations.ts';
-import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import { accept, ofOrder, refuse, type Decision, type Refusal } from './decision.ts';
 import { attemptKey, orderList, type OrderTier, type SignedOrder } from './pay-entries.ts';
 import { tierSpending, uncounted, type PaymentMemory, type TierSpent } from './payments.ts';
 
@@ -34,7 +34,7 @@ export function checkOrders(
     if (order.orderNumber <= before) return refuse('ORDERS_NOT_ASCENDING', `order ${order.orderNumber}`);
     before = order.orderNumber;
     const refusal = checkBinding(order, rules);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return ofOrder(refusal, order.orderNumber);
     const hash = sha256(encodeOrder(order));
     const digest = toHex(hash);
     const known = memory.orders.get(order.orderNumber);
@@ -46,7 +46,7 @@ export function checkOrders(
     }
     // What was signed once stays authorised: a replacement asks nobody again.
     const tier = known?.isOwn === true ? accept(known.tier) : rules.authorise(order, hash);
-    if (!tier.ok) return tier;
+    if (!tier.ok) return ofOrder(tier, order.orderNumber);
     const { orderNumber: number, amount } = order;
     const { asset } = order;
     const one = { number, digest, asset, amount, customer: toHex(order.customer), tier: tier.value };

@@ -66,6 +66,8 @@ export interface PaymentMemory {
 
 /** What an order adds to the windows of its tier. */
 export interface TierSpent {
+  /** Of the order. */
+  readonly number: bigint;
   readonly customer: string;
   readonly tier: OrderTier;
   /** Base units. */
@@ -208,7 +210,7 @@ export function tierSpending(
       at.own !== undefined && isMoved ? amount : uncounted(order, memory, at);
     const value = more(known?.tier !== tier);
     const toNew = to?.isNew === true ? more(known?.to?.isNew !== true) : 0n;
-    return tier === 'house' || value + toNew === 0n ? [] : [{ customer, tier, value, toNew }];
+    return tier === 'house' || value + toNew === 0n ? [] : [{ number, customer, tier, value, toNew }];
   });
 }
 

@@ -1,6 +1,6 @@
 /** Tiers of the policy: what customers' orders may come to, by how far they are backed. */
 import type { Policy } from '../protocol/policy.ts';
-import { refuse, type Refusal } from './decision.ts';
+import { ofOrder, refuse, type Refusal } from './decision.ts';
 import { checkNewDestinations } from './new-destinations.ts';
 import { spentWithin, type Spending } from './limits.ts';
 import { tierKeys, type TierSpent } from './payments.ts';
@@ -17,10 +17,12 @@ export function checkTiers(
   if (beyond !== undefined || rules.length === 0) return beyond;
   const { tiers } = spending;
   const added = new Map<string, bigint>();
-  for (const { customer, tier, value } of fresh) {
+  for (const { number, customer, tier, value } of fresh) {
     if (tier === 'house' || value === 0n) continue;
     const rule = rules.find((one) => one.tier === tier);
-    if (rule === undefined) return refuse('NOT_IN_POLICY', `${asset}: orders that are ${tier}`);
+    if (rule === undefined) {
+      return ofOrder(refuse('NOT_IN_POLICY', `${asset}: orders that are ${tier}`), number);
+    }
     const { seconds } = rule;
     const keys = tierKeys(asset, { customer, tier });
     for (const [key, max, code] of [
@@ -30,7 +32,9 @@ export function checkTiers(
       const more = (added.get(key) ?? 0n) + value;
       added.set(key, more);
       const { value: spent } = spentWithin(tiers.get(key), { seconds, nowMs });
-      if (spent + more > max) return refuse(code, `${tier}: ${spent} of ${max} in ${seconds} s are spent`);
+      if (spent + more > max) {
+        return ofOrder(refuse(code, `${tier}: ${spent} of ${max} in ${seconds} s are spent`), number);
+      }
     }
   }
   return undefined;

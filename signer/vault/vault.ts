@@ -163,11 +163,12 @@ function journalPage({ journal, context }: State, body: unknown): Decision<Answe
   return accept({ ok: true, signer: context.signer, journal: journal.head(), lines });
 }
 
-const answerRefusal = ({ context }: State, { code, detail }: Refusal): Refused => ({
+const answerRefusal = ({ context }: State, { code, detail, order }: Refusal): Refused => ({
   ok: false,
   signer: context.signer,
   code,
   detail,
+  ...(order === undefined ? {} : { order }),
 });
 
 const frame = (id: number, answer: Answer): string => JSON.stringify({ id, answer });
