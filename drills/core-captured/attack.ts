@@ -13,7 +13,7 @@ import { drain, refusalsOf } from '../drain.ts';
 import { LIMITS, nextPolicy, note, propose, randomId, type Drill, type Scene } from '../scene.ts';
 
 /** Satoshi of a day for all customers together, by what backs their orders; below the window of everything. */
-const TIERS = { unproven: BTC, unfunded: (3n * BTC) / 2n } as const;
+const TIERS = { unproven: BTC, unfunded: BTC } as const;
 const BITES = 14;
 const BITE = '0.5';
 
