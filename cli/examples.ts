@@ -30,6 +30,7 @@ const examples: Readonly<Record<string, string>> = {
   books: 'portcullis books --audit',
   'config check': 'portcullis config check portcullis.toml',
   freeze: "portcullis freeze everything --reason 'withdrawals nobody asked for'",
+  'freezes list': 'portcullis freezes list --as .portcullis/operators/alice',
   signers: 'portcullis signers',
   'blast-radius': 'portcullis blast-radius --as .portcullis/operators/alice',
   'evacuate evm':

@@ -11,6 +11,7 @@ import { customerCommands } from './commands/customers.ts';
 import { depositCommands } from './commands/deposits.ts';
 import { evacuateCommands } from './commands/evacuate.ts';
 import { eventCommands } from './commands/events.ts';
+import { freezeListCommands } from './commands/freezes.ts';
 import { operationCommands } from './commands/operations.ts';
 import { signerCommands } from './commands/signers.ts';
 import { statusCommand } from './commands/status.ts';
@@ -88,6 +89,7 @@ async function run(argv: string[]): Promise<number> {
     add(program, open);
   }
   signerCommands(program, openTerminal);
+  freezeListCommands(program, openTerminal);
   blastRadiusCommand(program, openTerminal, open);
   ceremonyCommands(program, openTerminal);
   evacuateCommands(program, openTerminal);

@@ -1,5 +1,5 @@
 // Proves that one operator freezes every signer from a terminal within a second, with core down and without its
-// database; that a wrong passphrase, scope or kit changes nothing; and that a quorum's unfreeze lifts it.
+// database, and lists what is frozen and where; that a wrong passphrase, scope or kit changes nothing; and that a quorum's unfreeze lifts it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -53,6 +53,21 @@ async function portcullis(...args: string[]): Promise<{ code: number; out: strin
 
 const asAlice = ['--as', alice.folder, '--passphrase-file', alice.passphraseFile];
 
+interface Listed {
+  readonly freezes: readonly {
+    readonly id: string;
+    readonly scope: string;
+    at: string[];
+    missing: string[];
+  }[];
+  readonly silent: readonly { readonly signer: string }[];
+}
+
+async function listed(): Promise<Listed & { code: number }> {
+  const { code, out } = await portcullis('--json', 'freezes', 'list', '--as', bob!.folder);
+  return { code, ...(JSON.parse(out) as Listed) };
+}
+
 async function freezes(): Promise<Status['freezes'][]> {
   const { code, out } = await portcullis('--json', 'signers', '--as', bob!.folder);
   assert.equal(code, 0, out);
@@ -95,6 +110,12 @@ test('one operator freezes every signer within a second; two lift it', async () 
   for (const { ok, ms } of answers) assert.ok(ok && ms < 1000, `${ms} ms`);
   const standing = { id, scope: 'everything', by: 'alice', reason: 'a théft' };
   assert.deepEqual(await freezes(), [[standing], [standing], [standing]]);
+  const everyone = signers.all.map(({ id: signer }) => signer);
+  assert.deepEqual(await listed(), {
+    code: 0,
+    freezes: [{ ...standing, at: everyone, missing: [] }],
+    silent: [],
+  });
   assert.equal(await costOfCore(), 0n, 'frozen');
   const unfreeze = {
     epoch: 1,
@@ -106,7 +127,17 @@ test('one operator freezes every signer within a second; two lift it', async () 
   };
   const digest = unfreezeDocument.digest(unfreeze, (bytes) => createHash('sha256').update(bytes).digest());
   const body = { document: unfreezeDocument.toJson(unfreeze), signatures: await people.approve(digest) };
-  for (const { ask } of signers.all) assert.equal((await ask('POST', '/v1/unfreeze', body))['ok'], true);
+  for (const [i, { ask }] of signers.all.entries()) {
+    if (i > 0) {
+      const { code: partly, freezes: still } = await listed();
+      assert.deepEqual(
+        [partly, still[0]?.at, still[0]?.missing],
+        [1, everyone.slice(i), everyone.slice(0, i)],
+      );
+    }
+    assert.equal((await ask('POST', '/v1/unfreeze', body))['ok'], true);
+  }
+  assert.deepEqual(await listed(), { code: 0, freezes: [], silent: [] });
   assert.deepEqual(await freezes(), [[], [], []]);
 });
 
@@ -121,6 +152,10 @@ test('a signer that is down is named, and the others are frozen', async (t) => {
   assert.equal(code, 1);
   assert.match(err, new RegExp(`Not frozen at ${last.id}`));
   assert.equal(out.split('frozen').length - 1, 2);
+  const { code: unsure, freezes: standing, silent } = await listed();
+  assert.deepEqual([unsure, silent.map(({ signer }) => signer)], [1, [last.id]]);
+  assert.equal(standing.length, 1);
+  assert.deepEqual([standing[0]?.scope, standing[0]?.at.length, standing[0]?.missing], [REGTEST, 2, []]);
 });
 
 test('a wrong passphrase, scope or kit is wrong usage, and says what to do', async () => {

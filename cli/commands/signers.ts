@@ -26,7 +26,7 @@ Examples:
   portcullis signers --as .portcullis/operators/alice
 `;
 
-const asOption = (): Option =>
+export const asOption = (): Option =>
   new Option('--as <folder>', "the operator's kit").env('PORTCULLIS_OPERATOR').makeOptionMandatory();
 
 /** What an operator does at the signers themselves, without core. */
@@ -139,12 +139,13 @@ function scopesOf({ bitcoin, evm }: Manifest): string[] {
   return [EVERYTHING, ...networks, ...assets];
 }
 
-type Answered<T> =
+/** What one signer answered, or why it did not. */
+export type Answered<T> =
   | { readonly signer: string; readonly ok: true; readonly ms: number; readonly answer: T }
   | { readonly signer: string; readonly ok: false; readonly ms: number; readonly error: string };
 
 /** All at once: one that is slow or gone holds up nobody. */
-async function atAll<T>(
+export async function atAll<T>(
   { signers }: OperatorKit,
   act: (ask: ReturnType<typeof openSigner>) => Promise<T>,
   begun: number,
@@ -166,7 +167,8 @@ function requireOk(answer: Record<string, unknown>): Record<string, unknown> {
   throw new Error(`${String(answer['code'])}: ${String(answer['detail'])}`);
 }
 
-function statusOf(answer: unknown): Status {
+/** Throws what the signer said instead of a status. */
+export function statusOf(answer: unknown): Status {
   const parsed = parseStatusAnswer(answer);
   if (!parsed.ok) throw new Error(`answered something that is no status: ${parsed.detail}`);
   if (!parsed.value.ok) throw new Error(`${parsed.value.code}: ${parsed.value.detail}`);
