@@ -118,7 +118,11 @@ test('what a capture could cost comes from the journals, hot wallets from core; 
     PORTCULLIS_API_KEY: operationsKey,
   };
   const program = fileURLToPath(new URL('../cli/portcullis.js', import.meta.url));
-  const args = ['--json', 'blast-radius', '--as', system.folder.at('operators', 'alice')];
+  const nodes = system.world.evm.flatMap((network) => [
+    '--node',
+    `eip155:${network.chain_id}=${network.url}`,
+  ]);
+  const args = ['--json', 'blast-radius', '--as', system.folder.at('operators', 'alice'), ...nodes];
   const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { env });
   const { coreAnswers, silent, captures } = JSON.parse(stdout) as {
     coreAnswers: boolean;
@@ -126,11 +130,13 @@ test('what a capture could cost comes from the journals, hot wallets from core; 
     captures: { captured: string; costs: { ticker: string; amount_base: string; basis: string }[] }[];
   };
   assert.deepEqual([coreAnswers, silent], [true, []]);
-  const costOf = (name: string) =>
-    captures.find(({ captured }) => captured === name)?.costs.find(({ ticker }) => ticker === 'BTC');
+  const costOf = (name: string, asset = 'BTC') =>
+    captures.find(({ captured }) => captured === name)?.costs.find(({ ticker }) => ticker === asset);
   const [core, keys] = [costOf('core'), costOf('2 signer keys')];
   assert.ok(core?.basis === 'journals' && BigInt(core.amount_base) > 0n, stdout);
   assert.ok(keys?.basis === 'core' && BigInt(keys.amount_base) > 0n, stdout);
+  const ether = costOf('2 signer keys', 'ETH');
+  assert.ok(ether?.basis === 'chain' && BigInt(ether.amount_base) > 0n, stdout);
 });
 
 test('one planted satoshi is seen', async () => {

@@ -44,7 +44,7 @@ const linesOf = (quorum: Quorum, i: number): string[] => {
 function factsNow(quorum: Quorum): Facts {
   const { manifest, clock } = quorum;
   const signers = manifest.signers.map(({ id }, i) => factsOf(id, linesOf(quorum, i), clock.nowMs));
-  return { manifest, signers, float: undefined, nowMs: clock.nowMs };
+  return { manifest, signers, float: undefined, vaults: new Map(), nowMs: clock.nowMs };
 }
 
 function costs(facts: Facts, asset: string): Record<string, bigint | undefined> {
@@ -71,6 +71,28 @@ test('what is paid is gone from what core could cost, fee and all, once however 
   assert.equal(after['2 signer keys'], undefined, 'nobody said what is there');
   clock.nowMs += 3_600_001;
   assert.equal(costs(factsNow(quorum), BTC)['core'], WINDOW + FEES);
+});
+
+test('a vault that would pay less bounds core and stolen keys; core’s word bounds nothing that is known otherwise', (t) => {
+  const quorum = makeQuorum({ policy });
+  t.after(quorum.close);
+  const known = {
+    ...factsNow(quorum),
+    float: new Map([
+      [ETH, 1n],
+      [BTC, 70n],
+    ]),
+  };
+  const with3 = costs({ ...known, vaults: new Map([[ETH, 3n * 10n ** 18n]]) }, ETH);
+  assert.equal(with3['core'], 3n * 10n ** 18n);
+  assert.equal(with3['2 signer keys'], 3n * 10n ** 18n, 'not the wei that core admits');
+  assert.equal(with3['a quorum of operators'], 1n);
+  assert.equal(with3['one signer host with its key'], 0n);
+  const with9 = costs({ ...known, vaults: new Map([[ETH, 9n * 10n ** 18n]]) }, ETH);
+  assert.equal(with9['core'], 5n * 10n ** 18n, 'the window');
+  assert.equal(with9['2 signer keys'], 9n * 10n ** 18n);
+  assert.equal(costs(known, BTC)['2 signer keys'], 70n);
+  assert.equal(costs(known, BTC)['core'], WINDOW + FEES, 'whatever core says is there');
 });
 
 test('under a freeze of enough signers nothing can be paid; of one asset, only that; of one signer, still all', (t) => {
@@ -175,7 +197,7 @@ test('any facts: no figure below zero; an order, a tighter policy or a freeze wi
           signer: id,
           frozen: scopes,
         }));
-        return costs({ manifest, signers, float: undefined, nowMs: clock.nowMs }, BTC);
+        return costs({ manifest, signers, float: undefined, vaults: new Map(), nowMs: clock.nowMs }, BTC);
       };
       const now = under(max);
       const [last] = orders;

@@ -13,12 +13,14 @@ export interface Facts {
   readonly signers: readonly SignerFacts[];
   /** By CAIP-19, base units that are hot or wait to be swept, by core's word. Undefined: core did not say. */
   readonly float: ReadonlyMap<string, bigint> | undefined;
+  /** By CAIP-19, base units that an EVM vault itself would still pay; nothing of vaults that were not asked. */
+  readonly vaults: ReadonlyMap<string, bigint>;
   /** Unix milliseconds. */
   readonly nowMs: number;
 }
 
-/** Whose word a figure rests on. `journals`: of signers, and holds with core captured. */
-export type Basis = 'rule' | 'journals' | 'core' | 'unknown';
+/** Whose word a figure rests on. `journals` of signers and the vault on the `chain` hold with core captured. */
+export type Basis = 'rule' | 'journals' | 'chain' | 'core' | 'unknown';
 
 export interface Cost {
   /** CAIP-19. */
@@ -49,8 +51,9 @@ export function blastRadius(facts: Facts): Capture[] {
     payments.map((payment) => ({ asset: payment.asset, ...costOf(payment) }));
   const nothing = each(() => ({ units: 0n, basis: 'rule' as const }));
   const journals = (units: (payment: Payment) => bigint): Cost[] =>
-    each((payment) => ({ units: units(payment), basis: 'journals' as const }));
-  const keys = each((payment) => floatOf(payment, facts));
+    each((payment) => byVault({ units: units(payment), basis: 'journals' }, payment, facts));
+  const everything = each((payment) => floatOf(payment, facts));
+  const keys = each((payment) => byVault(floatOf(payment, facts), payment, facts));
   const host = threshold > 1 ? nothing : keys;
   const twice = manifest.journalCopies * 2 - manifest.signers.length - 1 < 1;
   const noApprovals = signers.every(({ policies }) =>
@@ -77,7 +80,7 @@ export function blastRadius(facts: Facts): Capture[] {
     },
     {
       captured: `${threshold} signer keys`,
-      control: 'BTC: none but evacuation. EVM: the vault’s own cap, which is read on the chain and not here',
+      control: 'BTC: none but evacuation. EVM: the vault’s own cap of 24 hours, until somebody pauses it',
       costs: keys,
     },
     {
@@ -102,7 +105,7 @@ export function blastRadius(facts: Facts): Capture[] {
       control: 'the tier for customers without a credential; without tiers, the windows',
       costs: journals((payment) => loginOf(payment, facts)),
     },
-    { captured: 'a quorum of operators', control: 'the delays of the policy', costs: keys },
+    { captured: 'a quorum of operators', control: 'the delays of the policy', costs: everything },
     { captured: 'as many operators as open the key backups', control: 'none', costs: keys },
     { captured: 'a release of signers', control: 'each host is installed by hand', costs: keys },
   ];
@@ -115,6 +118,13 @@ function paymentsOf({ bitcoin, evm }: Manifest): Payment[] {
       tokens.map(({ asset }) => ({ network, asset, isBitcoin: false })),
     ),
   ];
+}
+
+/** The vault pays no more than its cap, whoever signs. Where it is not known, nothing is taken off. */
+function byVault(cost: Omit<Cost, 'asset'>, { asset }: Payment, { vaults }: Facts): Omit<Cost, 'asset'> {
+  const payable = vaults.get(asset);
+  if (payable === undefined || (cost.basis === 'journals' && (cost.units ?? 0n) <= payable)) return cost;
+  return { units: payable, basis: 'chain' };
 }
 
 /** By core's word, so never in a figure that must hold with core captured: a captured core says that nothing is there. */

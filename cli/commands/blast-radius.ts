@@ -2,9 +2,11 @@ import { Option, type Command } from 'commander';
 import { dataOf } from '../../client/client.ts';
 import { openSigner, type AskSigner } from '../../client/signer.ts';
 import { formatAmount } from '../../lib/money/money.ts';
-import { parseSignedManifest } from '../../signer/protocol/manifest.ts';
+import { nodeOf } from './evacuate.ts';
+import { parseSignedManifest, type Manifest } from '../../signer/protocol/manifest.ts';
 import { parseJournalAnswer } from '../../signer/protocol/messages.ts';
 import { blastRadius, type Capture } from '../blast-radius/blast-radius.ts';
+import { payableOf } from '../../evacuate/evm.ts';
 import { factsOf, type SignerFacts } from '../blast-radius/journals.ts';
 import { SaidError, UsageError } from '../connection.ts';
 import type { OpenSession, OpenTerminal } from '../main.ts';
@@ -14,8 +16,8 @@ import { table } from '../output.ts';
 const ANSWER_WITHIN_MS = 15_000;
 
 const HELP = `
-Works with core down: policies, windows and freezes are read from the signers' journals, each checked whole. Only what
-stands in the hot wallets is core's word; such a figure says so, and without core it is unknown.
+Works with core down: policies, windows and freezes are read from the signers' journals, each checked whole. An EVM
+vault's own cap is read on the chain, with --node. Only what stands in the hot wallets is core's word; such a figure says so, and without core it is unknown.
 `;
 
 /** What is known of one asset beside the journals, by core's word. */
@@ -33,20 +35,22 @@ export function blastRadiusCommand(program: Command, open: OpenTerminal, openCor
     .addOption(
       new Option('--as <folder>', "the operator's kit").env('PORTCULLIS_OPERATOR').makeOptionMandatory(),
     )
+    .option('--node <network=url...>', 'a node for each EVM network: what its vault would still pay')
     .addHelpText('after', HELP)
-    .action(async (options: { as: string }, command: Command) => {
+    .action(async (options: { as: string; node?: string[] }, command: Command) => {
       const { output } = open(command);
       const kit = readKit(options.as);
       const manifest = parseSignedManifest(kit.manifest);
       if (!manifest.ok) throw new UsageError(`The kit's manifest is malformed: ${manifest.detail}`);
       const nowMs = Date.now();
+      const vaults = await vaultsBy(manifest.value, options.node ?? []);
       const listed = await listedBy(openCore, command);
       const read = await Promise.all(kit.signers.map((signer) => readSigner(signer, nowMs)));
       const signers = read.flatMap(({ facts }) => (facts === undefined ? [] : [facts]));
       const silent = read.flatMap(({ signer, error }) => (error === undefined ? [] : [{ signer, error }]));
       if (signers.length === 0) throw new SaidError('No signer could be read.');
       const float = listed && new Map([...listed].map(([asset, { hot }]) => [asset, hot]));
-      const captures = blastRadius({ manifest: manifest.value, signers, float, nowMs });
+      const captures = blastRadius({ manifest: manifest.value, signers, float, vaults, nowMs });
       const coreAnswers = listed !== undefined;
       output.show({ coreAnswers, silent, captures: captures.map((one) => plain(one, listed)) }, () =>
         [
@@ -55,6 +59,17 @@ export function blastRadiusCommand(program: Command, open: OpenTerminal, openCor
         ].join('\n\n'),
       );
     });
+}
+
+/** What the vaults would pay, of those networks that a node was named for. */
+async function vaultsBy({ evm }: Manifest, nodes: readonly string[]): Promise<Map<string, bigint>> {
+  const read = nodes.map(async (text) => {
+    const [network, url] = nodeOf(text);
+    const entry = evm.find((one) => one.network === network);
+    if (entry === undefined) throw new UsageError(`The manifest has no EVM network ${network}.`);
+    return [...(await payableOf(entry, url))];
+  });
+  return new Map((await Promise.all(read)).flat());
 }
 
 /** A journal from its first entry to its end. */

@@ -95,7 +95,7 @@ function jobsOf(manifest: Manifest, kit: OperatorKit, options: Options, tell: (t
   });
 }
 
-function nodeOf(text: string): [string, string] {
+export function nodeOf(text: string): [string, string] {
   const at = text.indexOf('=');
   const url = text.slice(at + 1);
   if (at < 1 || !URL.canParse(url)) throw new UsageError('--node takes NETWORK=URL, as eip155:1=http://…');
