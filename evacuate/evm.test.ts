@@ -27,6 +27,7 @@ import { connectEvm, transact, type EvmClient } from '../contracts/rpc.ts';
 import type { Anvil } from '../world/parts/anvil.ts';
 import { testManifestText } from '../world/testing-manifest.ts';
 import { testAnvil } from '../world/testing.ts';
+import { fromHex } from '../signer/protocol/canonical.ts';
 import type { ManifestEvm } from '../signer/protocol/manifest.ts';
 import { EvacuationError, evacuateEvm, isEvacuated, planEvm, type EvmRules } from './evm.ts';
 
@@ -92,6 +93,8 @@ async function rig(t: TestContext): Promise<Rig> {
       { asset: `${NETWORK}/erc20:${tokens.USDC.toLowerCase()}`, token: tokens.USDC },
     ],
     deadlineMaxSeconds: 7200,
+    factory: system.factory,
+    depositInitCodeHash: fromHex(system.initCodeHash.slice(2)),
   };
   const rules: EvmRules = {
     entry,

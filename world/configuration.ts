@@ -203,6 +203,7 @@ export function walletPolicy(manifest: Manifest, by: string, attestationSeconds?
     credentialHoldSeconds: 0,
     recoveryHoldSeconds: 60,
     newDestinations: [],
+    paidInSeconds: 90 * DAY_SECONDS,
     approvals: [],
     attestations:
       attestationSeconds === undefined
@@ -257,7 +258,7 @@ export function walletManifest(
         indexMax: 10_000_000,
       },
     ],
-    evm: system.evm.map(({ system: { chainId, vault, tokens } }) => ({
+    evm: system.evm.map(({ system: { chainId, vault, tokens, factory, initCodeHash } }) => ({
       network: `eip155:${chainId}`,
       chainId: BigInt(chainId),
       vault,
@@ -267,6 +268,8 @@ export function walletManifest(
         { asset: `eip155:${chainId}/erc20:${tokens.USDC.toLowerCase()}`, token: tokens.USDC },
       ],
       deadlineMaxSeconds: 7200,
+      factory,
+      depositInitCodeHash: fromHex(initCodeHash.slice(2)),
     })),
     journalCopies: 2,
     customerOrigin: CUSTOMER_ORIGIN,

@@ -46,6 +46,8 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/policy': { method: 'POST', call: 'policy', roles: PASSERS_ON },
   '/v1/attestation': { method: 'POST', call: 'attestation', roles: ['sentinel'] },
   '/v1/enrolment': { method: 'POST', call: 'enrolment', roles: ['core'] },
+  '/v1/certify': { method: 'POST', call: 'certify', roles: ['core'] },
+  '/v1/deposits': { method: 'POST', call: 'deposits', roles: ['sentinel'] },
   '/v1/sign': { method: 'POST', call: 'sign', roles: ['core'] },
   '/v1/countersign': { method: 'POST', call: 'countersign', roles: ['peer'] },
 };

@@ -6,6 +6,8 @@ import * as fc from 'fast-check';
 import { bigEndian, domain, lengthAndText, sha256, unhex, vectors } from '../test/plain-encoding.ts';
 import { toHex } from './canonical.ts';
 import { attestationDocument } from './attestation.ts';
+import { certificateDocument } from './certificates.ts';
+import { depositsDocument } from './deposits.ts';
 import type { DocumentType } from './document.ts';
 import { enrolmentDocument } from './enrolment.ts';
 import { freezeDocument, unfreezeDocument } from './freeze.ts';
@@ -19,6 +21,8 @@ const types = {
   policy: policyDocument,
   enrolment: enrolmentDocument,
   attestation: attestationDocument,
+  certificate: certificateDocument,
+  deposits: depositsDocument,
 } as unknown as Record<string, DocumentType<unknown>>;
 
 const { valid, invalid } = vectors('documents') as {
@@ -110,4 +114,39 @@ test('a freeze, encoded by hand', () => {
     bigEndian(json['issuedAt']!, 8),
   ]);
   assert.equal(byHand.toString('hex'), valid['freeze']!.canonical);
+});
+
+test('deposits, encoded by hand', () => {
+  const json = valid['deposits']!.json as { deposits: Record<string, string | number>[] };
+  const items = json.deposits.map((one) =>
+    Buffer.concat([
+      Buffer.from(String(one['id']), 'hex'),
+      bigEndian(one['output']!, 4),
+      Buffer.from(String(one['customer']), 'hex'),
+      bigEndian(one['index']!, 4),
+      lengthAndText(String(one['asset'])),
+      bigEndian(one['amount']!, 32),
+      bigEndian(one['at']!, 8),
+    ]),
+  );
+  const byHand = Buffer.concat([
+    domain('portcullis/deposits/1'),
+    bigEndian(7, 4),
+    lengthAndText('eip155:1'),
+    lengthAndText('watch-1'),
+    bigEndian(items.length, 2),
+    ...items,
+  ]);
+  assert.equal(byHand.toString('hex'), valid['deposits']!.canonical);
+});
+
+test('an address certificate, encoded by hand', () => {
+  const byHand = Buffer.concat([
+    domain('portcullis/address-certificate/1'),
+    bigEndian(7, 4),
+    lengthAndText('eip155:1'),
+    Buffer.alloc(32, 0x4d),
+    bigEndian(250, 4),
+  ]);
+  assert.equal(byHand.toString('hex'), valid['certificate']!.canonical);
 });

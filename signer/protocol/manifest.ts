@@ -96,6 +96,10 @@ const evmField = record({
     { min: 1, max: TOKENS_MAX },
   ),
   deadlineMaxSeconds: u32Field(30 * DAY_SECONDS),
+  /** EIP-55 address of the factory whose CREATE2 addresses take deposits; the zero address: none are certified. */
+  factory: evmAddressField,
+  /** Keccak-256 of the init code that it deploys. */
+  depositInitCodeHash: bytesField(32),
 });
 
 const shape = {

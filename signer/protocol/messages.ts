@@ -208,6 +208,8 @@ export const calls = [
   'unfreeze',
   'policy',
   'enrolment',
+  'certify',
+  'deposits',
   'attestation',
   'sign',
   'confirm',

@@ -58,9 +58,10 @@ const attestationField = record({
 
 /**
  * How far a customer's order is backed: `unproven`, on core's word alone; `unfunded`, by a credential whose hold is
- * over. An asset without a tier has only its windows; with one, what no tier names is refused.
+ * over; `funded`, by one, and by what signers know the customer to have paid in. Without a rule for `funded` such an
+ * order is `unfunded`. An asset without a tier has only its windows; with one, what no tier names is refused.
  */
-export const tiers = Object.freeze({ unproven: 1, unfunded: 2 } as const);
+export const tiers = Object.freeze({ unproven: 1, unfunded: 2, funded: 3 } as const);
 export type Tier = keyof typeof tiers;
 
 const tierField = record({
@@ -101,12 +102,14 @@ const shape = {
     isSet: true,
   }),
   attestations: list(attestationField, { max: NETWORKS_MAX, isSet: true }),
-  tiers: list(tierField, { max: 2 * ASSETS_MAX, isSet: true }),
+  tiers: list(tierField, { max: 3 * ASSETS_MAX, isSet: true }),
   /** How long a new credential signs nothing, by each signer's clock. */
   credentialHoldSeconds: u32Field(HOLD_MAX_SECONDS),
   /** The same for one that no credential of the customer vouches for, though there is one. */
   recoveryHoldSeconds: u32Field(HOLD_MAX_SECONDS),
   newDestinations: list(newDestinationField, { max: ASSETS_MAX, isSet: true }),
+  /** How long what a customer paid in backs orders. */
+  paidInSeconds: u32Field(HOLD_MAX_SECONDS),
 };
 
 export type Policy = RecordOf<typeof shape>;
@@ -164,6 +167,7 @@ export function isTighter(next: Policy, now: Policy): boolean {
     areTiersKept(next, now) &&
     next.credentialHoldSeconds >= now.credentialHoldSeconds &&
     next.recoveryHoldSeconds >= now.recoveryHoldSeconds &&
+    next.paidInSeconds <= now.paidInSeconds &&
     now.newDestinations.every((rule) => isNewDestinationKept(rule, next))
   );
 }

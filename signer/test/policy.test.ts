@@ -257,6 +257,7 @@ test('whatever was paid before: what a tighter policy allows, the looser one all
           credentialHoldSeconds: 0,
           recoveryHoldSeconds: 0,
           newDestinations: [],
+          paidInSeconds: 0,
         };
         const [loose, tight] = [a, b].map((assets) => policyDocument.normal({ ...base, assets: [assets] }));
         if (!isTighter(tight!, loose!)) return;
@@ -289,6 +290,7 @@ test('windows: what is let through never exceeds any span of any window', () => 
         credentialHoldSeconds: 0,
         recoveryHoldSeconds: 0,
         newDestinations: [],
+        paidInSeconds: 0,
       });
       const spending = emptySpending();
       const paid: { atMs: number; amounts: readonly bigint[] }[] = [];

@@ -142,10 +142,14 @@ export function policyOf(manifest: Manifest, fields: Partial<Policy> = {}): Poli
     credentialHoldSeconds: 7 * 86_400,
     recoveryHoldSeconds: 14 * 86_400,
     newDestinations: [],
+    paidInSeconds: 90 * 86_400,
     ...fields,
   };
   return policyDocument.normal(policy);
 }
+
+/** EIP-55. */
+export const FACTORY = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed';
 
 export function manifestOf(
   identities: readonly Identity[],
@@ -161,6 +165,8 @@ export function manifestOf(
       { asset: `${network}/erc20:${USDT}`, token: USDT },
     ],
     deadlineMaxSeconds: 3600,
+    factory: FACTORY,
+    depositInitCodeHash: new Uint8Array(32).fill(0x1c),
   });
   const coin = (network: string, chain: 'test' | 'regtest'): Manifest['bitcoin'][number] => ({
     network,

@@ -29,6 +29,9 @@ export interface BitcoinScript {
 /** P2WSH outputs, ours included: nodes relay none below this. Satoshi. */
 export const P2WSH_DUST_LIMIT = 330n;
 
+/** Of bech32 addresses, BIP-173. */
+export const bitcoinPrefix = (chain: BitcoinChain): string => chains[chain].bech32Prefix;
+
 /**
  * The script of a canonical address (bech32 in lower case, BIP-173 and BIP-350; base58check as it is).
  * Undefined for any other text: another chain's, a wrong checksum, an unknown witness version.

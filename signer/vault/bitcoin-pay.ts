@@ -34,6 +34,7 @@ export interface BitcoinRules {
   readonly policy: Policy;
   readonly nowMs: number;
   readonly authorise: OrderRules['authorise'];
+  readonly fundsOf: OrderRules['fundsOf'];
 }
 
 export interface BitcoinDecision {
@@ -61,6 +62,7 @@ export function decideBitcoinPay(
     amountMax: AMOUNT_MAX,
     holdSeconds: rules.policy.credentialHoldSeconds,
     authorise: rules.authorise,
+    fundsOf: rules.fundsOf,
   };
   const orders = checkOrders(request.orders, bounds, memory);
   if (!orders.ok) return orders;

@@ -1,4 +1,6 @@
 /** Calls that bring a signed document: what is taken is journalled as it was signed, and so remembered. */
+import { parseCertifyRequest } from '../protocol/certificates.ts';
+import { toHex } from '../protocol/canonical.ts';
 import { enrolmentDocument } from '../protocol/enrolment.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import type { DocumentType, Json } from '../protocol/document.ts';
@@ -9,10 +11,13 @@ import {
   type SignedJson,
 } from '../protocol/signatures.ts';
 import { takeAttestation } from './attestations.ts';
+import { decideCertify } from './certificates.ts';
 import { decideEnrolment } from './customers.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { decideManifest } from './manifest-check.ts';
 import type { Memory } from './memory.ts';
+import { decideDeposits } from './paid-in.ts';
+import { signForPeers } from './peers.ts';
 import { policyAt } from './policies.ts';
 import { done, missingKey, notReadmitted, walletOf, type Answer, type State } from './state.ts';
 
@@ -80,6 +85,39 @@ export function enrolment(state: State, body: unknown): Decision<Answer> {
     journal.append('enrolment', { signed, usableFrom });
   }
   return accept({ ok: true, signer: context.signer, journal: journal.head(), usableFrom });
+}
+
+/** Addresses as core gave them out, derived here again and bound; the signature stands for all of them. */
+export function certify(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseCertifyRequest(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { memory, context, journal, open, wallet, isRestored } = state;
+  const { manifest, customers, certified } = memory;
+  if (isRestored) return notReadmitted;
+  if (open === undefined) return missingKey(state);
+  if (manifest === undefined || wallet === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const rules = { manifest, wallet, customers, certified, nowMs: context.nowMs() };
+  const decision = decideCertify(parsed.value, rules);
+  if (!decision.ok) return decision;
+  const { root, digest, entry } = decision.value;
+  if (entry !== undefined) journal.append('certify', { ...entry });
+  const signature = signForPeers(digest, open.key.evmPrivateKey);
+  return accept({ ok: true, signer: context.signer, journal: journal.head(), root: toHex(root), signature });
+}
+
+/** What a sentinel saw paid in; see paid-in for what of it counts. */
+export function deposits({ memory, context, journal }: State, body: unknown): Decision<Answer> {
+  const parsed = parseSigned(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  if (memory.manifest === undefined) return refuse('NO_MANIFEST', 'pin one first');
+  const decision = decideDeposits(parsed.value, { ...memory, manifest: memory.manifest });
+  if (!decision.ok) return decision;
+  const { fresh, counted } = decision.value;
+  if (fresh) {
+    const { document, signatures } = parsed.value;
+    journal.append('deposits', { document: document as Json, signatures: signaturesToJson(signatures) });
+  }
+  return accept({ ok: true, signer: context.signer, journal: journal.head(), counted });
 }
 
 /** As it was signed, so that whoever reads the journal can check it again. */

@@ -28,6 +28,7 @@ export interface EvmRules {
   readonly policy: Policy;
   readonly nowMs: number;
   readonly authorise: OrderRules['authorise'];
+  readonly fundsOf: OrderRules['fundsOf'];
 }
 
 export interface EvmDecision {
@@ -50,7 +51,7 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   const frozen = checkNotFrozen(memory.freezes, { network: entry.network, asset: token.asset });
   if (frozen !== undefined) return frozen;
   const place = `${entry.network} ${entry.vault}`;
-  const { authorise } = rules;
+  const { authorise, fundsOf } = rules;
   const bounds = {
     place,
     epoch,
@@ -59,6 +60,7 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
     amountMax: AMOUNT_MAX,
     holdSeconds: rules.policy.credentialHoldSeconds,
     authorise,
+    fundsOf,
   };
   const orders = checkOrders(request.orders, bounds, memory);
   if (!orders.ok) return orders;

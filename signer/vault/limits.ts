@@ -3,7 +3,7 @@ import type { Policy } from '../protocol/policy.ts';
 import { refuse, type Refusal } from './decision.ts';
 
 /** Running totals in the order of time: what a span holds is the difference of two of them. */
-interface Totals {
+export interface Totals {
   readonly atMs: number[];
   readonly value: bigint[];
   readonly count: number[];
@@ -43,9 +43,9 @@ export function rememberSpent(
   { network, asset, value, count, fee, tiers: parts }: Spent,
   atMs: number,
 ): void {
-  for (const part of parts) add(tiers, part.key, { atMs, value: part.value, count: 1 });
-  if (count > 0) add(orders, asset, { atMs, value, count });
-  if (fee > 0n) add(fees, network, { atMs, value: fee, count: 1 });
+  for (const part of parts) addTotal(tiers, part.key, { atMs, value: part.value, count: 1 });
+  if (count > 0) addTotal(orders, asset, { atMs, value, count });
+  if (fee > 0n) addTotal(fees, network, { atMs, value: fee, count: 1 });
 }
 
 /** What a request asks for, in base units. */
@@ -62,9 +62,9 @@ export interface Asked {
 /** Takes out again what was remembered for that time. */
 export function forgetSpent({ orders, fees, tiers }: Spending, spent: Spent, atMs: number): void {
   const { network, asset, value, count, fee } = spent;
-  for (const part of spent.tiers) add(tiers, part.key, { atMs, value: -part.value, count: -1 });
-  if (count > 0) add(orders, asset, { atMs, value: -value, count: -count });
-  if (fee > 0n) add(fees, network, { atMs, value: -fee, count: -1 });
+  for (const part of spent.tiers) addTotal(tiers, part.key, { atMs, value: -part.value, count: -1 });
+  if (count > 0) addTotal(orders, asset, { atMs, value: -value, count: -count });
+  if (fee > 0n) addTotal(fees, network, { atMs, value: -fee, count: -1 });
 }
 
 /** NOT_IN_POLICY for an asset that the policy does not name: whoever took it out stopped all that moves it. */
@@ -106,7 +106,7 @@ export function checkFeeLimit(
 }
 
 /** Totals stay in the order of time: what a peer did a while ago goes in where it belongs. */
-function add(
+export function addTotal(
   all: Map<string, Totals>,
   key: string,
   { atMs, value, count }: { atMs: number; value: bigint; count: number },

@@ -61,7 +61,7 @@ function checkManifest(manifest: Manifest, own: PublicKeyRecord): Refusal | unde
       return bent(`${entry.network}: the key is of ${own.chain}`);
   }
   for (const entry of manifest.evm) {
-    const odd = [entry.vault, ...entry.tokens.map(({ token }) => token)].find(
+    const odd = [entry.vault, entry.factory, ...entry.tokens.map(({ token }) => token)].find(
       (text) => evmAddressHex(text) === undefined,
     );
     if (odd !== undefined) return bent(`${entry.network}: ${odd} is not EIP-55`);

@@ -5,10 +5,12 @@ import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import { policyDocument } from '../protocol/policy.ts';
 import { readSigned, type SignedJson } from '../protocol/signatures.ts';
+import { rememberCertify, type CertificateMemory } from './certificates.ts';
 import { rememberEnrolment, type CustomerMemory } from './customers.ts';
 import { emptyFreezes, rememberFreeze, rememberUnfreeze, type FreezeMemory } from './freezes.ts';
 import { isSpendingKind } from './pay-entries.ts';
 import { emptyPayments, rememberSpend, type PaymentMemory } from './payments.ts';
+import { emptyPaidIn, rememberDeposits, type PaidInMemory } from './paid-in.ts';
 import { emptyPeers, rememberPeer, type PeerMemory } from './peers.ts';
 import { emptyPolicies, rememberPolicy, type PolicyMemory } from './policies.ts';
 import { countersIn, emptyRoster, rememberCounters, type RosterMemory } from './roster.ts';
@@ -20,6 +22,8 @@ export interface Memory extends PaymentMemory {
   readonly policies: PolicyMemory;
   readonly peers: PeerMemory;
   readonly customers: CustomerMemory;
+  readonly certified: CertificateMemory;
+  readonly paidIn: PaidInMemory;
   /** SHA-256 of the sealed key file that belongs to this journal. */
   sealedKeyHash: string | undefined;
 }
@@ -39,6 +43,8 @@ export function emptyMemory(): Memory {
     policies: emptyPolicies(),
     peers: emptyPeers(),
     customers: new Map(),
+    certified: new Map(),
+    paidIn: emptyPaidIn(),
     sealedKeyHash: undefined,
     ...emptyPayments(),
   };
@@ -80,6 +86,12 @@ export function remember(memory: Memory, kind: string, body: unknown, place: Ent
     }
     case 'enrolment':
       rememberEnrolment(memory.customers, body, atMs);
+      return;
+    case 'certify':
+      rememberCertify(memory.certified, body, atMs);
+      return;
+    case 'deposits':
+      rememberDeposits(memory, body, atMs);
       return;
     case 'void':
       if (undo === undefined) throw new MalformedError('nothing stands before it that could be void');

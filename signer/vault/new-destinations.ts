@@ -16,7 +16,7 @@ export function destinationOf(
   { sights }: Pick<PaymentMemory, 'sights'>,
 ): OrderDestination | undefined {
   // Small payments on core's word do not make a thief's address an old one.
-  if (tier !== 'unfunded') return undefined;
+  if (tier !== 'unfunded' && tier !== 'funded') return undefined;
   const seenMs = sights.get(sightOf(customer, place, address));
   return { address, isNew: seenMs === undefined || nowMs < seenMs + holdSeconds * 1000 };
 }

@@ -28,6 +28,7 @@ const rules = {
   amountMax: 10n,
   holdSeconds: 0,
   authorise: () => accept('unproven' as const),
+  fundsOf: () => 0n,
 };
 const ASSET = 'eip155:1/slip44:60';
 const id = (n: number): string => n.toString(16).padStart(64, '0');

@@ -20,6 +20,8 @@ export interface OrderRules {
   readonly holdSeconds: number;
   /** How far an order is backed, by its own digest. */
   readonly authorise: (order: Order, digest: Uint8Array) => Decision<OrderTier>;
+  /** Base units that a customer (hex) has paid in and not taken out on that account. */
+  readonly fundsOf: (customer: string, asset: string) => bigint;
 }
 
 /** Checks all orders of a request, and gives their numbers and digests. */
@@ -29,6 +31,7 @@ export function checkOrders(
   memory: PaymentMemory,
 ): Decision<readonly SignedOrder[]> {
   const signed: SignedOrder[] = [];
+  const backed = new Map<string, bigint>();
   let before = -1n;
   for (const order of orders) {
     if (order.orderNumber <= before) return refuse('ORDERS_NOT_ASCENDING', `order ${order.orderNumber}`);
@@ -47,9 +50,12 @@ export function checkOrders(
     // What was signed once stays authorised: a replacement asks nobody again.
     const tier = known?.isOwn === true ? accept(known.tier) : rules.authorise(order, hash);
     if (!tier.ok) return ofOrder(tier, order.orderNumber);
-    const { orderNumber: number, amount } = order;
-    const { asset } = order;
-    const one = { number, digest, asset, amount, customer: toHex(order.customer), tier: tier.value };
+    const { orderNumber: number, amount, asset } = order;
+    const customer = toHex(order.customer);
+    const funds = backed.get(customer) ?? rules.fundsOf(customer, asset);
+    const isBacked = known?.isOwn !== true && tier.value === 'unfunded' && amount <= funds;
+    if (isBacked) backed.set(customer, funds - amount);
+    const one = { number, digest, asset, amount, customer, tier: isBacked ? 'funded' : tier.value } as const;
     const to = known?.isOwn === true ? known.to : destinationOf(one, order.destination, rules, memory);
     signed.push({ ...one, to });
   }

@@ -23,7 +23,7 @@ export interface Attempt {
 }
 
 /** How far an order is backed; the house's own belong to no tier. */
-export const orderTiers = ['house', 'unproven', 'unfunded'] as const;
+export const orderTiers = ['house', 'unproven', 'unfunded', 'funded'] as const;
 export type OrderTier = (typeof orderTiers)[number];
 
 /** Where an order goes that a credential has signed. */

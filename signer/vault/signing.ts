@@ -11,6 +11,7 @@ import { decideEvmPay, signEvmPay } from './evm-pay.ts';
 import type { OpenKey } from './key.ts';
 import type { Memory } from './memory.ts';
 import type { OrderRules } from './orders.ts';
+import { fundsOf } from './paid-in.ts';
 import { attemptKey, type ChildEntry, type PayEntry } from './pay-entries.ts';
 
 export interface Approved {
@@ -48,7 +49,7 @@ function decideBitcoin(
   const { network } = request;
   const found = manifest.bitcoin.find((candidate) => candidate.network === network);
   if (found === undefined) return refuse('UNKNOWN_NETWORK', network);
-  const rules = { epoch, threshold, entry: found, policy, nowMs, authorise: authoriser(request, context) };
+  const rules = { epoch, threshold, entry: found, policy, nowMs, ...customerRules(request, context) };
   const decision =
     request.type === 'bitcoin-pay'
       ? decideBitcoinPay(request, rules, wallet, memory)
@@ -72,7 +73,7 @@ function decideEvm(request: Extract<Pay, { type: 'evm-pay' }>, context: SigningR
     entry: found,
     policy,
     nowMs,
-    authorise: authoriser(request, context),
+    ...customerRules(request, context),
   };
   const decision = decideEvmPay(request, rules, memory);
   if (!decision.ok) return decision;
@@ -88,10 +89,14 @@ function decideEvm(request: Extract<Pay, { type: 'evm-pay' }>, context: SigningR
   });
 }
 
-function authoriser(
+function customerRules(
   request: Pay,
-  { manifest, memory: { customers }, nowMs }: SigningRules,
-): OrderRules['authorise'] {
+  { manifest, policy, memory, nowMs }: SigningRules,
+): Pick<OrderRules, 'authorise' | 'fundsOf'> {
+  const { customers, paidIn, spending } = memory;
   const assertions = 'assertions' in request ? request.assertions : [];
-  return (order, digest) => authorise(order, digest, { assertions, manifest, customers, nowMs });
+  return {
+    authorise: (order, digest) => authorise(order, digest, { assertions, manifest, customers, nowMs }),
+    fundsOf: (customer, asset) => fundsOf(customer, asset, { paidIn, spending, policy, nowMs }),
+  };
 }

@@ -1,4 +1,6 @@
 /** What a vault is while it runs, and what every call of it needs. */
+import type { Certified } from '../protocol/certificates.ts';
+import type { DepositsTaken } from '../protocol/deposits.ts';
 import type { Enrolled } from '../protocol/enrolment.ts';
 import type {
   Identity,
@@ -59,6 +61,8 @@ export type Answer =
   | Awaiting
   | CountersignAnswer
   | Enrolled
+  | Certified
+  | DepositsTaken
   | Refused;
 
 /** Done, and how far the journal goes. */

@@ -15,7 +15,7 @@ import { policyDocument } from '../protocol/policy.ts';
 import { checkAttested } from './attestations.ts';
 import type { Commit } from './commit.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
-import { attestation, documentCall, enrolment, pinManifest } from './document-calls.ts';
+import { attestation, certify, deposits, documentCall, enrolment, pinManifest } from './document-calls.ts';
 import { openJournal } from './journal.ts';
 import { readKeyFile } from './key-file.ts';
 import { identity, make, prove, unseal } from './key-calls.ts';
@@ -99,6 +99,8 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   policy: documentCall('policy', policyDocument, decidePolicy),
   attestation,
   enrolment,
+  certify,
+  deposits,
   sign,
   confirm,
   countersign: (state, body) => committing(state, (commit) => commit.countersign(body)),
