@@ -49,6 +49,8 @@ test('cap less what was paid, what is there, nothing while paused; another chain
       { asset: USDT, token: tokens.USDT },
     ],
     deadlineMaxSeconds: 7200,
+    factory: zeroAddress,
+    depositInitCodeHash: new Uint8Array(32),
   };
   const payable = async (asset: string) => (await payableOf(entry, node.url)).get(asset);
   assert.equal(await payable(ETH), 0n, 'nothing is there');
