@@ -34,7 +34,13 @@ const signers = await startSigners({
   operators: operators.map((operator) => operator.client),
 });
 after(signers.stop);
-const system = { chainId: CHAIN, vault: VAULT, tokens: { USDT, USDC } } as const;
+const system = {
+  chainId: CHAIN,
+  vault: VAULT,
+  tokens: { USDT, USDC },
+  factory: VAULT,
+  initCodeHash: `0x${'1c'.repeat(32)}`,
+} as const;
 const manifest = walletManifest(signers.all, publicOperators(operators, await people.introduce()), {
   bitcoinCaip2: 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328',
   evm: [{ system }] as unknown as Parameters<typeof walletManifest>[2]['evm'],

@@ -63,8 +63,8 @@ export function blastRadius(facts: Facts): Capture[] {
     {
       captured: 'core',
       control:
-        'windows of each signer’s policy; orders of the house rest on core’s word and belong to no tier',
-      costs: journals((payment) => roomOf(payment, facts)),
+        'windows of each signer’s policy, and the tiers of an asset that has them: for everybody, and for the house',
+      costs: journals((payment) => tiersOf(payment, facts)),
     },
     {
       captured: 'one signer host with its key',
@@ -155,6 +155,17 @@ function roomBeside(payment: Payment, facts: Facts, isTwice: boolean): bigint {
   if (honest + 1 < threshold) return 0n;
   const sets = threshold === 1 ? signers.length : Math.floor(honest / (threshold - 1));
   return leftOf(payment, facts) * BigInt(isTwice ? sets : 1);
+}
+
+/** Core alone: whatever backs an order is in a tier; what is funded a thief has paid in. */
+function tiersOf(payment: Payment, facts: Facts): bigint {
+  const room = roomOf(payment, facts);
+  const most = policiesOf(facts).map(({ tiers }): bigint => {
+    const rules = tiers.filter(({ asset }) => asset === payment.asset);
+    if (rules.length === 0) return room;
+    return rules.reduce((sum, { tier, allMax }) => (tier === 'funded' ? sum : sum + allMax), 0n);
+  });
+  return smaller(room, largest(most));
 }
 
 function loginOf(payment: Payment, facts: Facts): bigint {

@@ -41,7 +41,7 @@ async function capTiers({ stack, policy }: Scene): Promise<void> {
   const bitcoin = stack.config.networks.find(({ kind }) => kind === 'bitcoin');
   assert.ok(bitcoin);
   const tiers = policy.tiers.map((rule) => {
-    const max = rule.tier === 'funded' ? 0n : TIERS[rule.tier];
+    const max = rule.tier === 'unproven' || rule.tier === 'unfunded' ? TIERS[rule.tier] : 0n;
     return rule.asset.startsWith(bitcoin.caip2) ? { ...rule, customerMax: max, allMax: max } : rule;
   });
   const answers = await propose(stack, nextPolicy(policy, { tiers }));

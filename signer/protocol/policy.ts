@@ -59,9 +59,9 @@ const attestationField = record({
 /**
  * How far a customer's order is backed: `unproven`, on core's word alone; `unfunded`, by a credential whose hold is
  * over; `funded`, by one, and by what signers know the customer to have paid in. Without a rule for `funded` such an
- * order is `unfunded`. An asset without a tier has only its windows; with one, what no tier names is refused.
+ * order is `unfunded`. Orders of the house, which nobody but core asks for, are a tier of their own. An asset without a tier has only its windows; with one, what no tier names is refused.
  */
-export const tiers = Object.freeze({ unproven: 1, unfunded: 2, funded: 3 } as const);
+export const tiers = Object.freeze({ unproven: 1, unfunded: 2, funded: 3, house: 4 } as const);
 export type Tier = keyof typeof tiers;
 
 const tierField = record({
@@ -102,7 +102,7 @@ const shape = {
     isSet: true,
   }),
   attestations: list(attestationField, { max: NETWORKS_MAX, isSet: true }),
-  tiers: list(tierField, { max: 3 * ASSETS_MAX, isSet: true }),
+  tiers: list(tierField, { max: 4 * ASSETS_MAX, isSet: true }),
   /** How long a new credential signs nothing, by each signer's clock. */
   credentialHoldSeconds: u32Field(HOLD_MAX_SECONDS),
   /** The same for one that no credential of the customer vouches for, though there is one. */

@@ -255,6 +255,25 @@ test('caps: of one customer, of all together, in each tier by itself; the quorum
   assert.equal(codeOf(first, pay(poor)), 'signed');
 });
 
+test('orders of the house, on core’s word alone, stay in caps of their own', () => {
+  clock.nowMs += 2 * 86_400_000;
+  const house = (amount: bigint): EvmPayRequest =>
+    pay({ id: '00'.repeat(16) }, undefined, { kind: 'house', amount: amount.toString() });
+  refused(first, house(1n), 'NOT_IN_POLICY');
+  const tier = { asset: ASSET, tier: 'house', seconds: 86_400, customerMax: ETHER, allMax: ETHER } as const;
+  const allowing = makeQuorum({ policy: { tiers: [...(limits.tiers ?? []), tier] } });
+  try {
+    const [one, two] = allowing.vaults;
+    assert.ok(one && two);
+    allowing.clock.nowMs = clock.nowMs;
+    assert.equal(codeOf(one, house(ETHER / 2n)), 'signed');
+    assert.equal(codeOf(two, house(ETHER / 2n)), 'signed');
+    assert.equal(codeOf(two, house(1n)), 'TIER_CUSTOMER');
+  } finally {
+    allowing.close();
+  }
+});
+
 test('all of it outlives a restart', () => {
   const customer = enrolled();
   assert.equal(codeOf(first, pay(customer, customer.passkey)), 'signed');

@@ -22,7 +22,7 @@ export interface Attempt {
   readonly fee: bigint;
 }
 
-/** How far an order is backed; the house's own belong to no tier. */
+/** How far an order is backed; the house's own stand by themselves. */
 export const orderTiers = ['house', 'unproven', 'unfunded', 'funded'] as const;
 export type OrderTier = (typeof orderTiers)[number];
 

@@ -210,7 +210,7 @@ export function tierSpending(
       at.own !== undefined && isMoved ? amount : uncounted(order, memory, at);
     const value = more(known?.tier !== tier);
     const toNew = to?.isNew === true ? more(known?.to?.isNew !== true) : 0n;
-    return tier === 'house' || value + toNew === 0n ? [] : [{ number, customer, tier, value, toNew }];
+    return value + toNew === 0n ? [] : [{ number, customer, tier, value, toNew }];
   });
 }
 

@@ -18,7 +18,7 @@ export function checkTiers(
   const { tiers } = spending;
   const added = new Map<string, bigint>();
   for (const { number, customer, tier, value } of fresh) {
-    if (tier === 'house' || value === 0n) continue;
+    if (value === 0n) continue;
     const rule = rules.find((one) => one.tier === tier);
     if (rule === undefined) {
       return ofOrder(refuse('NOT_IN_POLICY', `${asset}: orders that are ${tier}`), number);
