@@ -111,6 +111,33 @@ test('three proposals under way at once, each accepted by a peer that does not k
   assert.ok(signed <= 2, `${signed} of three signed, and two fit`);
 });
 
+test('a payment that waits at a peer too is not accepted for that: the peer counts what else it has learned', () => {
+  const [s, t, u] = fresh();
+  const [one, two, three] = [pay(), pay(), pay()];
+  assert.equal(through(t, one, u), 'signed');
+  assert.equal(through(s, two, u), 'signed');
+  // Each of two knows another first payment, and has the third before itself.
+  for (const vault of [s, t]) assert.ok('awaiting' in call(vault, 'sign', three));
+  const third = [through(s, three, t), through(t, three, s)];
+  const others = [
+    [one, u, t],
+    [two, u, s],
+  ] as const;
+  const paid = others.filter(([request, vault, peer]) => through(vault, request, peer) === 'signed').length;
+  assert.equal(paid, 2, 'what could be paid already still is');
+  assert.ok(!third.includes('signed'), `the third: ${third.join(', ')}`);
+});
+
+test('an entry that is asked about again is judged by all that its journal holds since', () => {
+  const [s, t, u] = fresh();
+  const [one, two, three] = [pay(), pay(), pay()];
+  assert.equal(askPeer(s, t, awaitingOf(call(s, 'sign', one))).ok, true);
+  assert.equal(through(u, three, s), 'signed');
+  assert.ok('awaiting' in call(t, 'sign', two), 'two of two for this peer, which has not heard of the third');
+  const again = awaitingOf(call(s, 'sign', one));
+  assert.equal(codeOf(askPeer(s, t, again)), 'WINDOW_VALUE');
+});
+
 test('any schedule of pairs and half-done exchanges: what two signers signed stays within the window', () => {
   const steps = fc.array(
     fc.record({

@@ -15,7 +15,7 @@ import {
   type Awaiting,
   type CountersignAnswer,
 } from '../protocol/peers.ts';
-import { accept, refuse, type Decision } from './decision.ts';
+import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import type { Journal } from './journal.ts';
 import type { Memory } from './memory.ts';
 import {
@@ -109,7 +109,8 @@ export function openCommit<T>(parts: Parts): Commit<T> {
       if (one.entry > 0n) released.add(one.entry);
       return one.finish();
     },
-    countersign: (body) => countersign(body, { ...parts, isConfirmed }),
+    countersign: (body) =>
+      countersign(body, { ...parts, isConfirmed, isReleased: (entry) => released.has(entry) }),
   };
 }
 
@@ -147,9 +148,9 @@ function voidEntry(entry: bigint, { journal, memory }: Parts): boolean {
 
 function countersign(
   body: unknown,
-  parts: Parts & { readonly isConfirmed: boolean },
+  parts: Parts & { readonly isConfirmed: boolean; readonly isReleased: (entry: bigint) => boolean },
 ): Decision<CountersignAnswer> {
-  const { signer, memory, journal, manifest, isConfirmed } = parts;
+  const { signer, memory, journal, manifest, isConfirmed, isReleased } = parts;
   const parsed = parseCountersign(body);
   if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
   const request = parsed.value;
@@ -161,13 +162,20 @@ function countersign(
   if (!received.ok) return received;
   const { before, rest, end } = received.value;
   for (const entry of before) journal.append('peer', entry);
-  if (ask.entry > 0n && end === ask.sequence) {
-    // What it forgot itself it would not count.
-    if (!isConfirmed) return refuse('UNCONFIRMED', signer);
-    const refusal = acceptEntry(request, { memory, policy: policyAt(memory.policies, nowMs), nowMs });
-    if (refusal !== undefined) return refusal;
-  }
+  const isAsked = ask.entry > 0n && end === ask.sequence;
+  // What it forgot itself it would not count.
+  if (isAsked && !isConfirmed) return refuse('UNCONFIRMED', signer);
+  const judge = (): Refusal | undefined => {
+    const policy = policyAt(memory.policies, nowMs);
+    return isAsked ? acceptEntry(request, { memory, policy, nowMs, isReleased }) : undefined;
+  };
+  // What is refused as the last entry is void there, and is not held here.
+  const first = judge();
+  if (first !== undefined) return first;
   for (const entry of rest()) journal.append('peer', entry);
+  // The peer may have learned more since it wrote the entry: all of it counts.
+  const refusal = judge();
+  if (refusal !== undefined) return refusal;
   if (end < ask.sequence) return accept({ ok: true, signer, holds: end.toString() });
   const digest = countersignDocument.digest({ ...ask, by: signer }, sha256);
   return accept({ ok: true, signer, countersignature: signForPeers(digest, parts.evmPrivateKey) });

@@ -26,7 +26,7 @@ import { checkFeeLimit, checkNamed, checkOrderLimits } from './limits.ts';
 import { attemptKey, isSpendingKind, spendingKinds, type SpendingKind } from './pay-entries.ts';
 import { rememberSpend, spentBy, spentByChild, tierSpending, type PaymentMemory } from './payments.ts';
 import { recoveredAddress } from './possession.ts';
-import { checkTiers } from './tiers.ts';
+import { checkHeldTiers, checkTiers } from './tiers.ts';
 
 /** The last entry of a peer's journal that is held here. */
 interface Held {
@@ -249,6 +249,8 @@ export function acceptEntry(
     readonly memory: PeerMemories & { readonly freezes: FreezeMemory };
     readonly policy: Policy | undefined;
     readonly nowMs: number;
+    /** The signature that an own entry allows has left, since the start. */
+    readonly isReleased: (entry: bigint) => boolean;
   },
 ): Refusal | undefined {
   const { memory, policy, nowMs } = rules;
@@ -266,7 +268,9 @@ export function acceptEntry(
   if (frozen !== undefined) return frozen;
   if (!asset.startsWith(`${network}/`)) return refuse('WRONG_ASSET', `${asset} on ${network}`);
   const key = attemptKey(place, 'attempt' in spend ? spend.attempt.id : spend.id);
-  if (memory.own.has(key)) return undefined;
+  const own = memory.own.get(key);
+  // It can be paid already, whatever has come to count since; one that only waits here is no reason.
+  if (own !== undefined && rules.isReleased(own)) return undefined;
   const counting = { atMs: nowMs, own: undefined };
   const spent = 'attempt' in spend ? spentBy(spend, memory, counting) : spentByChild(spend, memory, counting);
   if ('attempt' in spend) {
@@ -278,6 +282,8 @@ export function acceptEntry(
     const fresh = tierSpending(spend.orders, memory, counting);
     const full = checkTiers(policy, memory.spending, { asset, fresh, nowMs });
     if (full !== undefined) return full;
+    const over = checkHeldTiers(policy, memory.spending, { asset, orders: spend.orders, nowMs });
+    if (over !== undefined) return over;
   }
   const unnamed = checkNamed(policy, asset);
   if (unnamed !== undefined) return unnamed;
