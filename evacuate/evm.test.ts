@@ -238,7 +238,7 @@ test('the command plans, evacuates, and exits with 0 only when nothing is left',
     })),
     operators: [{ ...operator, guardian: guardian.address }],
     bitcoin: [],
-    evm: [{ ...entry, chainId: String(entry.chainId) }],
+    evm: [{ ...entry, chainId: String(entry.chainId), depositInitCodeHash: '1c'.repeat(32) }],
   });
   file('manifest.json', text);
   file('none.pem', '');
