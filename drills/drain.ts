@@ -1,7 +1,7 @@
 /** A captured core credits an accomplice without a passkey, and pays him as long as signers sign. */
 import { haltsOf } from '../core/controls/controls.ts';
 import type { Pipeline } from '../core/processes/pipeline-steps.ts';
-import { ask, stateOf } from '../core/withdrawals/test/stack.ts';
+import { answersTo, ask, stateOf } from '../core/withdrawals/test/stack.ts';
 import { note, type Scene } from './scene.ts';
 
 const BITES = 14;
@@ -28,13 +28,5 @@ export async function drain(
   }
 }
 
-export async function refusalsOf({ stack: { db } }: Scene, withdrawal: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('withdrawal as w')
-    .innerJoin('spend_attempt as a', 'a.spend_id', 'w.spend_id')
-    .innerJoin('signer_answer as s', 's.attempt_id', 'a.id')
-    .select('s.code')
-    .where('w.id', '=', withdrawal)
-    .execute();
-  return rows.flatMap(({ code }) => (code === 'SIGNED' || code === 'SIGNER_UNREACHABLE' ? [] : [code]));
-}
+export const refusalsOf = async ({ stack }: Scene, withdrawal: string): Promise<string[]> =>
+  (await answersTo(stack, [withdrawal])).filter((code) => code !== 'SIGNED' && code !== 'SIGNER_UNREACHABLE');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { policyDocument } from '../../signer/protocol/policy.ts';
+import { policyDocument, type Policy } from '../../signer/protocol/policy.ts';
 import { freezeDocument } from '../../signer/protocol/freeze.ts';
 import { sha256, signedBy } from '../../signer/test/people.ts';
 import {
@@ -127,6 +127,32 @@ test('under a freeze of enough signers nothing can be paid; of one asset, only t
   for (const vault of vaults) assert.ok(call(vault, 'freeze', freeze('everything', 2)).ok);
   for (const captured of ['core', 'core and one signer host', 'a lying node'])
     for (const asset of [BTC, ETH]) assert.equal(costs(factsNow(quorum), asset)[captured], 0n, captured);
+});
+
+test('with tiers core gets what they hold together, fees beside them, and what is funded not at all', (t) => {
+  const tier = (name: Policy['tiers'][number]['tier'], allMax: bigint) =>
+    ({ asset: BTC, tier: name, seconds: 86_400, customerMax: allMax, allMax }) as const;
+  const tiers = [tier('unproven', 1_000n), tier('unfunded', 2_000n), tier('funded', WINDOW)];
+  for (const [all, most] of [
+    [tiers, 3_000n],
+    [[...tiers, tier('house', 500n)], 3_500n],
+    [[tier('unproven', 2n * WINDOW)], WINDOW],
+  ] as const) {
+    const quorum = makeQuorum({ policy: { ...policy, tiers: all } });
+    t.after(quorum.close);
+    assert.equal(costs(factsNow(quorum), BTC)['core'], most + FEES);
+    assert.equal(costs(factsNow(quorum), ETH)['core'], 5n * 10n ** 18n, 'an asset without tiers');
+  }
+});
+
+test('a window that is full leaves the fees of what replaces its transactions', (t) => {
+  const quorum = makeQuorum({ policy: { ...policy, assets: [rule(BTC, 150_000n), rule(ETH, 1n)] } });
+  t.after(quorum.close);
+  const [first, second] = quorum.vaults;
+  assert.ok(first && second);
+  const request = bitcoinRequest(quorum.manifest, payment(quorum.manifest));
+  for (const vault of [first, second]) signed(vault, request);
+  assert.equal(costs(factsNow(quorum), BTC)['core'], FEES - 5_000n);
 });
 
 test('a looser policy counts at once, a tighter one too', (t) => {

@@ -157,13 +157,14 @@ function roomBeside(payment: Payment, facts: Facts, isTwice: boolean): bigint {
   return leftOf(payment, facts) * BigInt(isTwice ? sets : 1);
 }
 
-/** Core alone: whatever backs an order is in a tier; what is funded a thief has paid in. */
+/** Core alone: whatever backs an order is in a tier, and fees are in none; what is funded a thief has paid in. */
 function tiersOf(payment: Payment, facts: Facts): bigint {
   const room = roomOf(payment, facts);
-  const most = policiesOf(facts).map(({ tiers }): bigint => {
-    const rules = tiers.filter(({ asset }) => asset === payment.asset);
+  const most = policiesOf(facts).map((policy): bigint => {
+    const rules = policy.tiers.filter(({ asset }) => asset === payment.asset);
     if (rules.length === 0) return room;
-    return rules.reduce((sum, { tier, allMax }) => (tier === 'funded' ? sum : sum + allMax), 0n);
+    const orders = rules.reduce((sum, { tier, allMax }) => (tier === 'funded' ? sum : sum + allMax), 0n);
+    return orders + feesLeft(policy, payment, facts);
   });
   return smaller(room, largest(most));
 }
@@ -185,7 +186,8 @@ function leftOf(payment: Payment, facts: Facts): bigint {
 
 const policiesOf = ({ signers }: Facts): readonly Policy[] => signers.flatMap(({ policies }) => policies);
 
-function leftUnder(policy: Policy, { asset, network, isBitcoin }: Payment, facts: Facts): bigint {
+function leftUnder(policy: Policy, payment: Payment, facts: Facts): bigint {
+  const { asset } = payment;
   const rule = policy.assets.find((one) => one.asset === asset);
   if (rule === undefined) return 0n;
   const weighty = policy.approvals.filter((one) => one.asset === asset).map(({ from }) => from - 1n);
@@ -204,11 +206,13 @@ function leftUnder(policy: Policy, { asset, network, isBitcoin }: Payment, facts
       return smaller(value, BigInt(Math.max(0, countMax - within.length)) * orderMax);
     })
     .reduce(smaller);
-  const spendable = orders < 0n || orderMax <= 0n ? 0n : orders;
-  return spendable === 0n || !isBitcoin ? spendable : spendable + feesLeft(policy, network, facts);
+  // What was signed before can be replaced at a higher fee where no order fits any more.
+  return (orders < 0n || orderMax <= 0n ? 0n : orders) + feesLeft(policy, payment, facts);
 }
 
-function feesLeft({ fees }: Policy, network: string, { signers, nowMs }: Facts): bigint {
+/** Satoshi that transactions may still burn. */
+function feesLeft({ fees }: Policy, { network, isBitcoin }: Payment, { signers, nowMs }: Facts): bigint {
+  if (!isBitcoin) return 0n;
   const rule = fees.find((one) => one.network === network);
   if (rule === undefined) return 0n;
   const paid = once(

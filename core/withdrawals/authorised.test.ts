@@ -11,6 +11,7 @@ import { encodeOrder, parseOrderJson } from '../../signer/protocol/order.ts';
 import { credentialsOf, enrolCredential } from '../customers/customers.ts';
 import {
   BTC,
+  answersTo,
   fundBitcoin,
   outsideAddress,
   receivedBitcoin,
@@ -77,17 +78,6 @@ async function inventOrder(destination: string, authorization: object | null): P
   return id;
 }
 
-async function codesOf(withdrawal: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('withdrawal as w')
-    .innerJoin('spend_attempt as a', 'a.spend_id', 'w.spend_id')
-    .innerJoin('signer_answer as s', 's.attempt_id', 'a.id')
-    .select('s.code')
-    .where('w.id', '=', withdrawal)
-    .execute();
-  return rows.map(({ code }) => code);
-}
-
 test(
   'a customer enrols; every signer records it; what they authorise is paid',
   { timeout: 180_000 },
@@ -124,8 +114,8 @@ test('rows that nobody authorised are signed by no signer', { timeout: 180_000 }
   ];
   for (const [code, authorization] of cases) {
     const id = await inventOrder(thief, authorization);
-    await until('the answers', async () => (await codesOf(id)).length === 3, pipeline.step);
-    assert.deepEqual(await codesOf(id), [code, code, code]);
+    await until('the answers', async () => (await answersTo(stack, [id])).length === 3, pipeline.step);
+    assert.deepEqual(await answersTo(stack, [id]), [code, code, code]);
   }
   assert.equal((await stack.node.rpc<string[]>('getrawmempool')).length, 0);
   await stack.mine(1);

@@ -1,6 +1,6 @@
 /** The sentinel is killed as often as it is started; then core, in the thief's hands, asks for orders of the thief's. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, stateOf } from '../../core/withdrawals/test/stack.ts';
+import { answersTo, ask, stateOf } from '../../core/withdrawals/test/stack.ts';
 import { note, type Drill, type Scene } from '../scene.ts';
 
 /** Of the policy: how young an attestation has to be. */
@@ -46,16 +46,8 @@ async function theft({ stack, victim, thief, roll }: Scene): Promise<string> {
 }
 
 /** What signers said, whenever they did not sign. */
-async function codesOf({ stack: { db } }: Scene, ids: readonly string[]): Promise<string[]> {
-  const answers = await db
-    .selectFrom('withdrawal as w')
-    .innerJoin('spend_attempt as a', 'a.spend_id', 'w.spend_id')
-    .innerJoin('signer_answer as s', 's.attempt_id', 'a.id')
-    .select('s.code')
-    .where('w.id', 'in', ids)
-    .execute();
-  return answers.map(({ code }) => code).filter((code) => code !== 'SIGNED');
-}
+const codesOf = async ({ stack }: Scene, ids: readonly string[]): Promise<string[]> =>
+  (await answersTo(stack, ids)).filter((code) => code !== 'SIGNED');
 
 async function killAgain({ sentinel }: Scene, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {

@@ -215,6 +215,12 @@ test('core never unseals, makes keys or pins; an operator never asks for a payme
   for (const as of [core, operator])
     assert.equal((await ask(running, '/v1/attestation', { body: {}, as })).status, 403);
   assert.equal((await ask(running, '/v1/attestation', { body: {}, as: sentinel })).status, 200);
+  for (const [path, may] of [
+    ['/v1/certify', core],
+    ['/v1/deposits', sentinel],
+  ] as const)
+    for (const as of [core, operator, sentinel])
+      assert.equal((await ask(running, path, { body: {}, as })).status, as === may ? 200 : 403, path);
   for (const as of [core, operator]) {
     const answer = await ask(running, '/v1/freeze', { body: {}, as });
     assert.equal((answer.body as { code: string }).code, 'MALFORMED');

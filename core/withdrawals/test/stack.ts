@@ -365,6 +365,18 @@ export async function stateOf(stack: Stack, id: string): Promise<string | undefi
   return (await withdrawalById(stack.db, id))?.row.state;
 }
 
+/** What each signer said to each attempt for these withdrawals. */
+export async function answersTo({ db }: Stack, ids: readonly string[]): Promise<string[]> {
+  const rows = await db
+    .selectFrom('withdrawal as w')
+    .innerJoin('spend_attempt as a', 'a.spend_id', 'w.spend_id')
+    .innerJoin('signer_answer as s', 's.attempt_id', 'a.id')
+    .select('s.code')
+    .where('w.id', 'in', ids)
+    .execute();
+  return rows.map(({ code }) => code);
+}
+
 export async function timeline(stack: Stack, id: string): Promise<string[]> {
   return ((await withdrawalById(stack.db, id))?.timeline ?? []).map((step) => step.to_state);
 }
