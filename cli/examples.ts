@@ -31,6 +31,9 @@ const examples: Readonly<Record<string, string>> = {
   'config check': 'portcullis config check portcullis.toml',
   freeze: "portcullis freeze everything --reason 'withdrawals nobody asked for'",
   'freezes list': 'portcullis freezes list --as .portcullis/operators/alice',
+  'unfreeze propose':
+    "portcullis unfreeze propose lift.json everything --as .portcullis/operators/alice --reason 'it was ours'",
+  'unfreeze approve': 'portcullis unfreeze approve lift.json --as .portcullis/operators/alice',
   signers: 'portcullis signers',
   'blast-radius': 'portcullis blast-radius --as .portcullis/operators/alice',
   'evacuate evm':

@@ -16,6 +16,7 @@ import { operationCommands } from './commands/operations.ts';
 import { signerCommands } from './commands/signers.ts';
 import { statusCommand } from './commands/status.ts';
 import { transferCommands } from './commands/transfers.ts';
+import { unfreezeCommands } from './commands/unfreeze.ts';
 import { withdrawalCommands } from './commands/withdrawals.ts';
 import { addExamples } from './examples.ts';
 import { connect, SaidError, UsageError, type Connection } from './connection.ts';
@@ -90,6 +91,7 @@ async function run(argv: string[]): Promise<number> {
   }
   signerCommands(program, openTerminal);
   freezeListCommands(program, openTerminal);
+  unfreezeCommands(program, openTerminal);
   blastRadiusCommand(program, openTerminal, open);
   ceremonyCommands(program, openTerminal);
   evacuateCommands(program, openTerminal);

@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import type { StandingFreeze, Status } from '../../signer/protocol/messages.ts';
 import { SaidError } from '../connection.ts';
 import type { OpenTerminal } from '../main.ts';
-import { readKit } from '../operator-kit.ts';
+import { readKit, type OperatorKit } from '../operator-kit.ts';
 import { table } from '../output.ts';
 import { asOption, atAll, statusOf, type Answered } from './signers.ts';
 
 /** A freeze, and where it stands. */
-interface FreezeAtSigners extends StandingFreeze {
+export interface FreezeAtSigners extends StandingFreeze {
   readonly at: readonly string[];
   /** Signers that answered and do not have it: it never reached them, or was lifted there. */
   readonly missing: readonly string[];
@@ -23,13 +23,7 @@ export function freezeListCommands(program: Command, open: OpenTerminal): void {
     .addOption(asOption())
     .action(async (options: { as: string }, command: Command) => {
       const { output } = open(command);
-      const answers = await atAll(
-        readKit(options.as),
-        async (ask) => statusOf(await ask('GET', '/v1/status')),
-        performance.now(),
-      );
-      const freezes = freezesOf(answers);
-      const silent = answers.flatMap((one) => (one.ok ? [] : [{ signer: one.signer, error: one.error }]));
+      const { freezes, silent, answered } = await askFreezes(readKit(options.as));
       output.show({ freezes, silent }, () =>
         table(
           ['scope', 'by', 'reason', 'at', 'not at', 'id'],
@@ -41,9 +35,7 @@ export function freezeListCommands(program: Command, open: OpenTerminal): void {
             missing.join(', '),
             id,
           ]),
-          silent.length < answers.length
-            ? 'Nothing is frozen at the signers that answered.'
-            : 'Nobody answered.',
+          answered > 0 ? 'Nothing is frozen at the signers that answered.' : 'Nobody answered.',
         ),
       );
       if (silent.length > 0)
@@ -56,6 +48,21 @@ export function freezeListCommands(program: Command, open: OpenTerminal): void {
           'A freeze does not stand at every signer: freeze its scope again, or have the quorum lift it at all of them.',
         );
     });
+}
+
+/** Asks every signer what stands there, and says who gave no answer. */
+export async function askFreezes(kit: OperatorKit): Promise<{
+  readonly freezes: readonly FreezeAtSigners[];
+  readonly silent: readonly { readonly signer: string; readonly error: string }[];
+  readonly answered: number;
+}> {
+  const answers = await atAll(
+    kit,
+    async (ask) => statusOf(await ask('GET', '/v1/status')),
+    performance.now(),
+  );
+  const silent = answers.flatMap((one) => (one.ok ? [] : [{ signer: one.signer, error: one.error }]));
+  return { freezes: freezesOf(answers), silent, answered: answers.length - silent.length };
 }
 
 /**

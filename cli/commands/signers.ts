@@ -127,7 +127,8 @@ function freezeOf(
   return { document, signatures: signaturesToJson([signature]) };
 }
 
-function manifestOf({ manifest }: OperatorKit): Manifest {
+/** The manifest that the kit holds. Throws UsageError. */
+export function manifestOf({ manifest }: OperatorKit): Manifest {
   const parsed = parseSignedManifest(manifest);
   if (!parsed.ok) throw new UsageError(`The kit's manifest is malformed: ${parsed.detail}`);
   return parsed.value;
@@ -162,7 +163,8 @@ export async function atAll<T>(
   return Promise.all(signers.map(one));
 }
 
-function requireOk(answer: Record<string, unknown>): Record<string, unknown> {
+/** Throws what a signer refused. */
+export function requireOk(answer: Record<string, unknown>): Record<string, unknown> {
   if (answer['ok'] === true) return answer;
   throw new Error(`${String(answer['code'])}: ${String(answer['detail'])}`);
 }

@@ -78,7 +78,7 @@ async function unpack(cache: string, folder: string): Promise<void> {
   for (const stale of [partial, apt]) await rm(stale, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   const archives = join(apt, 'cache/archives');
-  const env = { APT_CONFIG: await writeAptConfig(apt) };
+  const env = { APT_CONFIG: await writeAptConfig(apt, SUITE) };
   await run('apt-get', ['-qq', 'update'], { env });
   // The libraries it needs; debconf and systemd serve the service, not the program.
   const depends = await run('apt-cache', ['depends', '-i', PACKAGE], { env });
@@ -95,7 +95,7 @@ async function unpack(cache: string, folder: string): Promise<void> {
 }
 
 /** A world of its own for apt: nothing it reads or writes is the system's but the keyring. */
-async function writeAptConfig(apt: string): Promise<string> {
+export async function writeAptConfig(apt: string, suite: string): Promise<string> {
   for (const name of ['lists/partial', 'cache/archives/partial', 'state']) {
     await mkdir(join(apt, name), { recursive: true });
   }
@@ -103,7 +103,7 @@ async function writeAptConfig(apt: string): Promise<string> {
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
   await writeFile(
     join(apt, 'sources.list'),
-    `deb [signed-by=${keyring}] ${await findMirror()} ${SUITE} main\n`,
+    `deb [signed-by=${keyring}] ${await findMirror()} ${suite} main\n`,
   );
   const path = join(apt, 'apt.conf');
   const settings = {
@@ -162,7 +162,7 @@ export async function findOnPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function readable(path: string): Promise<boolean> {
+export async function readable(path: string): Promise<boolean> {
   return access(path, constants.R_OK | constants.X_OK).then(
     () => true,
     () => false,
@@ -170,7 +170,7 @@ async function readable(path: string): Promise<boolean> {
 }
 
 /** One process at a time. SQLite's lock is the kernel's: it ends with its process, so none is ever stale. */
-async function withLock(path: string, work: () => Promise<void>): Promise<void> {
+export async function withLock(path: string, work: () => Promise<void>): Promise<void> {
   const db = new DatabaseSync(path);
   try {
     const deadline = performance.now() + LOCK_TIMEOUT_MS;
@@ -196,7 +196,7 @@ function tryBegin(db: DatabaseSync): boolean {
 }
 
 /** Runs to the end and returns stdout; throws with stderr's last lines. */
-async function run(
+export async function run(
   command: string,
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string } = {},

@@ -1,0 +1,92 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PartError } from './process.ts';
+import {
+  findOnPath,
+  readable,
+  run,
+  withLock,
+  writeAptConfig,
+  type ProvisionOptions,
+} from './provision-bitcoind.ts';
+
+/** A program, and where its libraries lie when they are not the system's. */
+export interface ChromiumProgram {
+  readonly command: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Chromium without windows: a third of the whole browser's libraries are not needed. */
+const PACKAGE = 'chromium-headless-shell';
+const PROGRAM = 'usr/lib/chromium/chromium-headless-shell';
+const LIBRARIES: Readonly<Record<string, string>> = {
+  x64: 'usr/lib/x86_64-linux-gnu',
+  arm64: 'usr/lib/aarch64-linux-gnu',
+};
+
+/**
+ * Finds a Chromium: the one on PATH, else the distribution's package, unpacked with its libraries into the cache
+ * folder. Needs no root and changes nothing of the system. The suite is the machine's own, so that the libraries go
+ * with its libc: the browser starts itself again for each of its processes, which a loader of another libc would not
+ * survive. Throws PartError PART_MISSING.
+ */
+export async function provisionChromium(options: ProvisionOptions = {}): Promise<ChromiumProgram> {
+  const onPath = options.ignorePath ? undefined : await findOnPath('chromium');
+  if (onPath !== undefined) return { command: onPath, env: {} };
+  const cache = options.cacheFolder ?? process.env['PORTCULLIS_CACHE'] ?? join(ROOT, '.cache');
+  const folder = join(cache, 'chromium');
+  if (!(await readable(join(folder, PROGRAM)))) {
+    try {
+      await mkdir(cache, { recursive: true });
+      await withLock(join(cache, 'chromium.lock'), async () => {
+        if (await readable(join(folder, PROGRAM))) return;
+        options.log?.(`chromium is not on PATH: unpacking the package ${PACKAGE} into ${folder}`);
+        await unpack(cache, folder);
+      });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new PartError(
+        'PART_MISSING',
+        `No chromium on PATH, and it could not be had from Debian's packages: ${reason}\nPut any Chromium on PATH.`,
+        { cause },
+      );
+    }
+  }
+  return programIn(folder);
+}
+
+async function unpack(cache: string, folder: string): Promise<void> {
+  const partial = `${folder}.partial`;
+  const apt = join(cache, 'chromium.apt');
+  for (const stale of [partial, apt]) await rm(stale, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  const env = { APT_CONFIG: await writeAptConfig(apt, await suiteOfThisMachine()) };
+  await run('apt-get', ['-qq', 'update'], { env });
+  await run('apt-get', ['-qq', '-y', '--download-only', 'install', PACKAGE], { env });
+  const archives = join(apt, 'cache/archives');
+  for (const name of await readdir(archives)) {
+    // The machine's own libc and loader belong together.
+    if (name.endsWith('.deb') && !/^libc6_/.test(name))
+      await run('dpkg-deb', ['-x', join(archives, name), partial]);
+  }
+  const program = programIn(partial);
+  await run(program.command, ['--version'], { env: program.env });
+  await rename(partial, folder);
+  await rm(apt, { recursive: true, force: true });
+}
+
+async function suiteOfThisMachine(): Promise<string> {
+  const release = await readFile('/etc/os-release', 'utf8');
+  const suite = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
+  if (suite === undefined) throw new Error('this machine does not say which Debian it is');
+  return suite;
+}
+
+function programIn(folder: string): ChromiumProgram {
+  const libraries = LIBRARIES[process.arch];
+  if (process.platform !== 'linux' || libraries === undefined)
+    throw new Error(`no packages for ${process.platform} ${process.arch}`);
+  return { command: join(folder, PROGRAM), env: { LD_LIBRARY_PATH: join(folder, libraries) } };
+}
