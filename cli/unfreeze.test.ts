@@ -118,7 +118,10 @@ const says = (text: string): string =>
 const standing = async (): Promise<unknown[]> =>
   (await done('freezes', 'list', '--as', bob.folder))['freezes'] as unknown[];
 
-async function approveAs(operator: NonNullable<typeof alice>, file: string): Promise<Record<string, unknown>> {
+async function approveAs(
+  operator: NonNullable<typeof alice>,
+  file: string,
+): Promise<Record<string, unknown>> {
   const running = portcullis('unfreeze', 'approve', file, '--as', operator.folder);
   const tab = await tabOf(operator.id);
   await tab.open(await running.url);

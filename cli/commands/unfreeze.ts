@@ -47,7 +47,14 @@ export function unfreezeCommands(program: Command, open: OpenTerminal): void {
       const written = { document: unfreezeDocument.toJson(document), signatures: [] };
       writeOnce(file, jsonText(written));
       output.show({ file, digest: toHex(digestOf(document)), lines, silent }, () =>
-        [...lines, spoken(digestOf(document)), `Next: portcullis unfreeze approve ${file}`].join('\n'),
+        [
+          ...lines,
+          ...silent.map(
+            ({ signer }) => `${signer} gave no answer: a freeze that it alone has is not in here.`,
+          ),
+          spoken(digestOf(document)),
+          `Next: portcullis unfreeze approve ${file}`,
+        ].join('\n'),
       );
     });
   unfreeze
@@ -139,7 +146,7 @@ function linesOf(document: Unfreeze, standing: readonly FreezeAtSigners[]): stri
     const known = standing.filter((one) => one.id === id);
     if (known.length === 0) return [`Ends freeze ${id}, which no signer that answered has`];
     return known.map(
-      ({ scope, by, reason }) => `Payments of ${scope} start again: ends freeze ${id} by ${by} (“${reason}”)`,
+      ({ scope, by, reason }) => `Ends the freeze of ${scope} by ${by} (“${reason}”), id ${id}`,
     );
   });
   return [
@@ -175,13 +182,17 @@ async function signedByMe(
 
 function readUnfreeze(file: string): { document: Unfreeze; signatures: readonly DocumentSignature[] } {
   const value = readJson(file);
-  const unsigned =
-    typeof value === 'object' && value !== null && 'signatures' in value && 'document' in value
-      ? Array.isArray(value.signatures) && value.signatures.length === 0 && { document: value.document }
-      : false;
-  const signed = unsigned ? undefined : parseSigned(value);
+  // As proposed it has none, which no signed document may have.
+  const isUnsigned =
+    typeof value === 'object' &&
+    value !== null &&
+    'signatures' in value &&
+    Array.isArray(value.signatures) &&
+    value.signatures.length === 0;
+  const signed = isUnsigned ? undefined : parseSigned(value);
   if (signed?.ok === false) throw new UsageError(`${file} is no unfreeze: ${signed.detail}`);
-  const parsed = unfreezeDocument.parse(unsigned ? unsigned.document : signed?.value.document);
+  const document = signed?.value.document ?? (value as { document?: unknown }).document;
+  const parsed = unfreezeDocument.parse(document);
   if (!parsed.ok) throw new UsageError(`${file} is no unfreeze: ${parsed.detail}`);
   return { document: parsed.value, signatures: signed?.value.signatures ?? [] };
 }

@@ -75,7 +75,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, asked:
   }
   const parsed = parseSigned({
     document: null,
-    signatures: [{ kind: 'passkey', by: question.by, ...body }],
+    signatures: [{ ...body, kind: 'passkey', by: question.by }],
   });
   const [signature] = parsed.ok ? parsed.value.signatures : [];
   if (signature === undefined) return send(response, 400, 'not an assertion');

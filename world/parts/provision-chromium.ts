@@ -68,7 +68,7 @@ async function unpack(cache: string, folder: string): Promise<void> {
   const archives = join(apt, 'cache/archives');
   for (const name of await readdir(archives)) {
     // The machine's own libc and loader belong together.
-    if (name.endsWith('.deb') && !/^libc6_/.test(name))
+    if (name.endsWith('.deb') && !name.startsWith('libc6_'))
       await run('dpkg-deb', ['-x', join(archives, name), partial]);
   }
   const program = programIn(partial);
