@@ -5,6 +5,7 @@ import { toHex } from '../signer/protocol/canonical.ts';
 import { freezeDocument } from '../signer/protocol/freeze.ts';
 import { signaturesToJson } from '../signer/protocol/signatures.ts';
 import type { Finding } from './checks/finding.ts';
+import { endsInTime, type Sleep } from './patience.ts';
 
 /** A freeze that this sentinel decided on. Plain JSON: kept on disk until people have lifted it. */
 export interface FreezeRecord {
@@ -26,7 +27,7 @@ export interface FreezeRecord {
 }
 
 export interface Freezer {
-  /** Decides on a freeze once for each key, and brings it at once. */
+  /** Decides on a freeze once for each key, and brings it to all at once; a signer that hangs is not waited for. */
   readonly freeze: (finding: Finding) => Promise<void>;
   /** Brings what a signer has not taken yet. */
   bringAgain(): Promise<void>;
@@ -43,7 +44,8 @@ export interface FreezerDeps {
   readonly records: FreezeRecord[];
   /** Whether people have lifted it, as journals say. */
   readonly isLifted: (id: string) => boolean;
-  /** Called when a freeze was decided on, before it is brought: it is recorded first. */
+  readonly sleep: Sleep;
+  /** Called when a freeze was decided on, before it is brought: it is recorded first. And at each answer. */
   readonly keep: () => void;
 }
 
@@ -53,42 +55,75 @@ const FINAL = new Set(['frozen', 'FREEZE_LIFTED', 'SUSPENDED']);
 
 export function openFreezer(deps: FreezerDeps): Freezer {
   const { records, nowMs } = deps;
-  const bring = async (record: FreezeRecord): Promise<void> => {
-    const signed = signedFreeze(record, deps);
-    await Promise.all(
-      deps.signers
-        .filter(({ id }) => !FINAL.has(record.answers[id] ?? ''))
-        .map(async ({ id, ask }) => {
-          record.answers[id] = await ask('POST', '/v1/freeze', signed).then(
-            (answer) => (answer['ok'] === true ? 'frozen' : refusalOf(answer)),
-            (error: unknown) => (error instanceof Error ? error.message : String(error)),
-          );
-        }),
-    );
-    if (isTaken(record, deps)) record.tookMs ??= nowMs() - record.at;
-    deps.keep();
-  };
+  const fresh = (): string => toHex(deps.randomBytes(16));
+  const bring = openBringer(deps);
+  const isLifted = (freeze: string): boolean =>
+    deps.isLifted(freeze) ||
+    records.some(({ id, answers }) => id === freeze && Object.values(answers).includes('FREEZE_LIFTED'));
   return {
     records,
     freeze: async ({ key, code, scope, detail }) => {
       if (records.some((record) => record.key === key)) return;
-      const fresh = (): string => toHex(deps.randomBytes(16));
-      const standing = records.find((record) => record.scope === scope && !deps.isLifted(record.id));
+      const standing = records.findLast((record) => record.scope === scope && !isLifted(record.id));
       const id = standing?.id ?? fresh();
       const record: FreezeRecord = { key, code, scope, detail, id, at: nowMs(), answers: {} };
       records.push(record);
       deps.keep();
-      await bring(record);
-      if (standing === undefined || !Object.values(record.answers).includes('FREEZE_LIFTED')) return;
-      // It was lifted a moment ago: what is found now was not.
-      Object.assign(record, { id: fresh(), answers: {} });
-      delete record.tookMs;
-      deps.keep();
-      await bring(record);
+      await bring(record, async () => {
+        if (standing === undefined || record.id !== id) return;
+        // It was lifted a moment ago: what is found now was not.
+        Object.assign(record, { id: fresh(), answers: {} });
+        delete record.tookMs;
+        deps.keep();
+        await bring(record);
+      });
     },
     bringAgain: async () => {
-      for (const record of records) if (!isTaken(record, deps)) await bring(record);
+      await Promise.all(
+        records.filter((record) => !isTaken(record, deps)).map(async (record) => bring(record)),
+      );
     },
+  };
+}
+
+/** Brings a freeze to every signer that has not taken it; each answer counts when it comes. */
+function openBringer(
+  deps: FreezerDeps,
+): (record: FreezeRecord, whenLifted?: () => Promise<void>) => Promise<void> {
+  const { signers, sleep, nowMs } = deps;
+  /** By freeze and signer, what was sent and not answered. */
+  const underWay = new Set<string>();
+  /** Signers that let the last one wait. */
+  const overdue = new Set<string>();
+  return async (record, whenLifted) => {
+    const signed = signedFreeze(record, deps);
+    const { id: freeze } = record;
+    const bringTo = async ({ id, ask }: FreezerDeps['signers'][number]): Promise<void> => {
+      const sent = `${record.key} ${freeze} ${id}`;
+      underWay.add(sent);
+      const answer = await ask('POST', '/v1/freeze', signed).then(
+        (answered) => (answered['ok'] === true ? 'frozen' : refusalOf(answered)),
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      underWay.delete(sent);
+      overdue.delete(id);
+      // Meanwhile it goes by another id: this answer is none to that.
+      if (record.id !== freeze) return;
+      record.answers[id] = answer;
+      if (isTaken(record, deps)) record.tookMs ??= nowMs() - record.at;
+      deps.keep();
+      if (answer === 'FREEZE_LIFTED') await whenLifted?.();
+    };
+    const lacking = signers.filter(
+      ({ id }) => !FINAL.has(record.answers[id] ?? '') && !underWay.has(`${record.key} ${freeze} ${id}`),
+    );
+    await Promise.all(
+      lacking.map(async (signer) => {
+        const isWaitedFor = !overdue.has(signer.id);
+        const brought = bringTo(signer);
+        if (isWaitedFor && !(await endsInTime(brought, sleep))) overdue.add(signer.id);
+      }),
+    );
   };
 }
 

@@ -1,5 +1,5 @@
 // Proves on real parts that coins which leave without the signers' journals stop every signer at once, also when no
-// sentinel ran meanwhile, and that honest payments stop nothing.
+// sentinel ran meanwhile and while a signer hangs, and that honest payments stop nothing.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import {
@@ -88,4 +88,34 @@ test('a freeze that people lifted stays lifted; a theft while no sentinel ran is
   await until('the freeze', async () => (await freezesAt(stack)).every((freezes) => freezes.length === 1));
   const [[freeze] = []] = await freezesAt(stack);
   assert.match(freeze?.reason ?? '', new RegExp(txid));
+});
+
+test('a signer that hangs holds up nothing: the others are frozen at once, by an id of its own, and it is when it wakes', async (t) => {
+  const lifted = (await freezesAt(stack)).flat().map(({ id }) => id);
+  assert.ok((await liftFreezes(stack.people, stack.signers.all)) > 0);
+  await until('the sentinel reads that it is lifted', async () =>
+    (await sentinel.status()).journals.every(({ fault }) => fault === undefined),
+  );
+  await caughtUp();
+  const hanging = stack.signers.all[2];
+  const pid = hanging?.process.pid();
+  assert.ok(hanging && pid);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const txid = await steal(await outsideAddress(stack), BTC / 8n);
+    const sent = Date.now();
+    await until('the two that answer are frozen', async () =>
+      (await freezesAt(stack, 2)).every((one) => one.length === 1),
+    );
+    t.diagnostic(`frozen at two signers ${Date.now() - sent} ms later`);
+    const [[freeze] = []] = await freezesAt(stack, 2);
+    assert.match(freeze?.reason ?? '', new RegExp(`${txid}.*1 are silent`));
+    assert.ok(freeze && !lifted.includes(freeze.id));
+    const record = (await sentinel.status()).freezes.find(({ id }) => id === freeze.id);
+    assert.notEqual(record?.answers[hanging.id], 'frozen');
+    assert.equal(record?.tookMs, undefined);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await until('the third is frozen', async () => (await freezesAt(stack)).every((one) => one.length === 1));
 });

@@ -17,6 +17,7 @@ import { openEvm } from './sources/evm.ts';
 import { openJournals, type JournalFault, type Journals } from './sources/journals.ts';
 import { openRpc } from './sources/rpc.ts';
 import { openState, type StateFile } from './state.ts';
+import type { Sleep } from './patience.ts';
 import { watchBitcoin } from './watch-bitcoin.ts';
 import { openBooks } from './sources/books.ts';
 import { watchBooks, type BooksReport, type BooksWatch } from './watch-books.ts';
@@ -69,11 +70,11 @@ export interface Sentinel {
 export interface SentinelDeps {
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly sleep: Sleep;
   readonly log: (line: string) => void;
 }
 
-/** A signer that does not answer within this is silent. */
+/** A question that is not answered within this is given up; whoever asked has gone on long before. */
 const SIGNER_WITHIN_MS = 10_000;
 
 interface Watch {
@@ -133,7 +134,7 @@ interface Parts {
   readonly books: BooksWatch | undefined;
 }
 
-function openParts(config: SentinelConfig, { nowMs, randomBytes, log }: SentinelDeps): Parts {
+function openParts(config: SentinelConfig, { nowMs, randomBytes, sleep, log }: SentinelDeps): Parts {
   const file = openState(config.state);
   const { id, key, attest } = config;
   const { epoch, threshold } = config.manifest;
@@ -141,11 +142,12 @@ function openParts(config: SentinelConfig, { nowMs, randomBytes, log }: Sentinel
     id: signer.id,
     ask: openSigner(signer, SIGNER_WITHIN_MS),
   }));
-  const journals = openJournals(signers, { shown: file.state.journals, threshold });
+  const journals = openJournals(signers, { shown: file.state.journals, threshold, sleep });
   const shared = { id, epoch, key, signers, nowMs };
   const freezer = openFreezer({
     ...shared,
     randomBytes,
+    sleep,
     records: file.state.freezes,
     isLifted: journals.isLifted,
     keep: () => file.save(),

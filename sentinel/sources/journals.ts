@@ -7,6 +7,7 @@ import { readSigned } from '../../signer/protocol/signatures.ts';
 import { parseJournalAnswer } from '../../signer/protocol/messages.ts';
 import { chainStart, extendChain, type ChainEnd, type ChainEntry } from '../checks/journal-chain.ts';
 import type { Witnesses } from '../checks/explain.ts';
+import { endsInTime, type Sleep } from '../patience.ts';
 
 /** A payment or child that a journal holds. */
 export interface Journalled {
@@ -25,7 +26,10 @@ export interface JournalFault {
 }
 
 export interface Journals {
-  /** Reads what is new at every signer, all at once. Signers that cannot be read are silent until the next time. */
+  /**
+   * Reads what is new at every signer, all at once; one refresh at a time. Signers that cannot be read, or let a page
+   * wait, are silent until the next time; what a slow one answers later is taken when it comes.
+   */
   refresh(): Promise<readonly JournalFault[]>;
   /** Who holds this id at this place (network, on EVM with the vault), as of the last refresh. */
   witnesses(place: string, id: string): Witnesses;
@@ -46,6 +50,8 @@ interface One {
   end: ChainEnd;
   shown: ChainEnd;
   silent: boolean;
+  /** A reading of it that an earlier refresh did not wait for any longer goes on. */
+  overdue: boolean;
   forked: boolean;
   readonly held: Set<string>;
   /** What was held last, and the orders that were new with it. */
@@ -58,26 +64,21 @@ interface One {
   readonly lifted: Set<string>;
 }
 
-/** `shown` is what ends() gave before the restart. */
+export interface JournalsOptions {
+  /** What ends() gave before the restart. */
+  readonly shown: Readonly<Record<string, ChainEnd>>;
+  readonly threshold: number;
+  readonly sleep: Sleep;
+}
+
 export function openJournals(
   signers: readonly { readonly id: string; readonly ask: AskSigner }[],
-  { shown, threshold }: { readonly shown: Readonly<Record<string, ChainEnd>>; readonly threshold: number },
+  { shown, threshold, sleep }: JournalsOptions,
 ): Journals {
   const byOrder = new Map<string, Map<string, Journalled>>();
-  const all = signers.map(({ id, ask }): One => ({
-    id,
-    ask,
-    end: chainStart,
-    shown: shown[id] ?? chainStart,
-    silent: true,
-    forked: false,
-    held: new Set(),
-    last: { held: '', orders: [] },
-    digests: new Map(),
-    hashes: new Map(),
-    lifted: new Set(),
-  }));
-  const contradictions: JournalFault[] = [];
+  const all = signers.map((signer) => unread(signer, shown));
+  // Also what a reading finds that nobody waits for any more.
+  const found: JournalFault[] = [];
   const take = (one: One, { entry, body }: ChainEntry): void => {
     if (entry.kind === 'unfreeze') for (const id of liftedIn(body)) one.lifted.add(id);
     // Its peers refused what it wrote last, and it signed nothing for it.
@@ -94,7 +95,7 @@ export function openJournals(
     one.held.add(one.last.held);
     for (const [order, digest] of digests) {
       const fault = contradiction(one, order, digest, all);
-      if (fault !== undefined) contradictions.push(fault);
+      if (fault !== undefined) found.push(fault);
       one.digests.set(order, digest);
     }
     for (const order of journalled.orders) {
@@ -105,8 +106,12 @@ export function openJournals(
   };
   return {
     refresh: async () => {
-      const faults = await Promise.all(all.map(async (one) => readOn(one, (entry) => take(one, entry))));
-      return [...faults, ...contradictions.splice(0)].filter((fault) => fault !== undefined);
+      const faults = await Promise.all(
+        all.map(async (one) =>
+          readInTime(one, { take: (entry) => take(one, entry), sleep, late: (fault) => found.push(fault) }),
+        ),
+      );
+      return [...faults, ...found.splice(0)].filter((fault) => fault !== undefined);
     },
     witnesses: (place, id) => {
       const holding = all.filter((one) => !one.forked && one.held.has(`${place} ${id}`)).length;
@@ -121,12 +126,66 @@ export function openJournals(
   };
 }
 
-/** Pages until there is no more. A fork is for ever: such a journal explains nothing any more. */
-async function readOn(one: One, take: (entry: ChainEntry) => void): Promise<JournalFault | undefined> {
+function unread({ id, ask }: Pick<One, 'id' | 'ask'>, shown: JournalsOptions['shown']): One {
+  return {
+    id,
+    ask,
+    end: chainStart,
+    shown: shown[id] ?? chainStart,
+    silent: true,
+    overdue: false,
+    forked: false,
+    held: new Set(),
+    last: { held: '', orders: [] },
+    digests: new Map(),
+    hashes: new Map(),
+    lifted: new Set(),
+  };
+}
+
+/**
+ * Reads on as long as each page comes in time. Who is overdue is not waited for again until it has answered: its
+ * answer may be older than what is judged by this reading, so it counts as silent.
+ */
+async function readInTime(one: One, { take, sleep, late }: ReadingRules): Promise<JournalFault | undefined> {
   if (one.forked) return undefined;
+  if (one.overdue) return silence(one, 'no answer yet');
+  return new Promise((resolve) => {
+    const askInTime: AskSigner = async (...question) => {
+      const answer = one.ask(...question);
+      if (!(await endsInTime(answer, sleep))) {
+        one.overdue = true;
+        resolve(silence(one, 'no answer yet'));
+      }
+      return answer;
+    };
+    const read = async (): Promise<void> => {
+      const fault = await readOn(one, askInTime, take);
+      if (one.overdue && fault?.kind === 'forked') late(fault);
+      if (!one.overdue && fault === undefined) one.silent = false;
+      one.overdue = false;
+      resolve(fault);
+    };
+    void read();
+  });
+}
+
+interface ReadingRules {
+  readonly take: (entry: ChainEntry) => void;
+  readonly sleep: Sleep;
+  /** A fork that a reading shows after it was overdue. */
+  readonly late: (fork: JournalFault) => void;
+}
+
+/** Pages until there is no more. A fork is for ever: such a journal explains nothing any more. */
+async function readOn(
+  one: One,
+  ask: AskSigner,
+  take: (entry: ChainEntry) => void,
+): Promise<JournalFault | undefined> {
   try {
     for (;;) {
-      const parsed = parseJournalAnswer(await one.ask('GET', `/v1/journal?after=${one.end.sequence}`));
+      const parsed = parseJournalAnswer(await ask('GET', `/v1/journal?after=${one.end.sequence}`));
       if (!parsed.ok) return silence(one, parsed.detail);
       if (!parsed.value.ok) return silence(one, `${parsed.value.code}: ${parsed.value.detail}`);
       const { id: signer, end, shown, hashes } = one;
@@ -142,13 +201,11 @@ async function readOn(one: One, take: (entry: ChainEntry) => void): Promise<Jour
       if (one.end.sequence >= one.shown.sequence) one.shown = one.end;
       if (extended.behind !== undefined && one.end.sequence >= BigInt(parsed.value.journal.sequence))
         return { ...silence(one, extended.behind), kind: 'behind' };
-      if (one.end.sequence >= BigInt(parsed.value.journal.sequence)) break;
+      if (one.end.sequence >= BigInt(parsed.value.journal.sequence)) return undefined;
     }
   } catch (error) {
     return silence(one, error instanceof Error ? error.message : String(error));
   }
-  one.silent = false;
-  return undefined;
 }
 
 /** A signer whose journal is rolled back further than this, while a sentinel runs, is behind until it contradicts. */
