@@ -367,6 +367,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ops/blast-radius": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each capture could cost at this moment, of each asset, and what bounds it
+         * @description Worked out by the sentinel from the signers’ journals and its own nodes. Whoever holds core can change what this route says: `portcullis blast-radius` asks the signers itself.
+         */
+        get: operations["readBlastRadius"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -455,6 +475,36 @@ export interface components {
                     reason: string;
                     since: string | null;
                 };
+            }[];
+        };
+        BlastRadius: {
+            /**
+             * Format: date-time
+             * @description When the sentinel worked it out
+             */
+            at: string;
+            /** @description Taken to sign whatever the others would */
+            unread_signers: string[];
+            /** @description EVM networks whose vault could not be asked, so that its cap bounds nothing here */
+            unasked_networks: {
+                network: string;
+                detail: string;
+            }[];
+            captures: {
+                captured: string;
+                control: string;
+                costs: {
+                    /** @description CAIP-19 */
+                    asset_id: string;
+                    /** @description null: not listed here */
+                    asset: string | null;
+                    network: string | null;
+                    /** @description null: not known */
+                    amount: string | null;
+                    amount_base: string | null;
+                    /** @description rule: so by construction; journals of the signers; chain: the vault or the sentinel’s own node */
+                    basis: string;
+                }[];
             }[];
         };
         Customer: {
@@ -6613,6 +6663,184 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "NOT_READY";
+                    };
+                };
+            };
+        };
+    };
+    readBlastRadius: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, or found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-01-01T00:00:05.000Z",
+                     *       "unread_signers": [
+                     *         "signer-3"
+                     *       ],
+                     *       "unasked_networks": [
+                     *         {
+                     *           "network": "eip155:1",
+                     *           "detail": "the node does not answer"
+                     *         }
+                     *       ],
+                     *       "captures": [
+                     *         {
+                     *           "captured": "core",
+                     *           "control": "windows of each signer’s policy, and the tiers of an asset that has them",
+                     *           "costs": [
+                     *             {
+                     *               "asset_id": "bip122:000000000019d6689c085ae165831e93/slip44:0",
+                     *               "asset": "BTC",
+                     *               "network": "bitcoin",
+                     *               "amount": "2.01",
+                     *               "amount_base": "201000000",
+                     *               "basis": "journals"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BlastRadius"];
+                };
+            };
+            /** @description `REQUEST_INVALID`: The request does not have the shape that this route takes. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#REQUEST_INVALID",
+                     *       "title": "The request does not have the shape that this route takes",
+                     *       "status": 400,
+                     *       "detail": "The request does not have the shape that this route takes",
+                     *       "instance": "/v1/ops/blast-radius",
+                     *       "code": "REQUEST_INVALID",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "REQUEST_INVALID";
+                    };
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Send Authorization: Bearer with an API key that is valid here. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#UNAUTHENTICATED",
+                     *       "title": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "status": 401,
+                     *       "detail": "Send Authorization: Bearer with an API key that is valid here",
+                     *       "instance": "/v1/ops/blast-radius",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "UNAUTHENTICATED";
+                    };
+                };
+            };
+            /** @description `SCOPE_MISSING`: This API key may not do this: use one that has the scope that the detail names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#SCOPE_MISSING",
+                     *       "title": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "status": 403,
+                     *       "detail": "This API key may not do this: use one that has the scope that the detail names",
+                     *       "instance": "/v1/ops/blast-radius",
+                     *       "code": "SCOPE_MISSING",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": false
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "SCOPE_MISSING";
+                    };
+                };
+            };
+            /** @description `INTERNAL`: Something failed here; it is logged under this request_id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#INTERNAL",
+                     *       "title": "Something failed here; it is logged under this request_id",
+                     *       "status": 500,
+                     *       "detail": "Something failed here; it is logged under this request_id",
+                     *       "instance": "/v1/ops/blast-radius",
+                     *       "code": "INTERNAL",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "INTERNAL";
+                    };
+                };
+            };
+            /**
+             * @description `NOT_READY`, `SENTINEL_UNREACHABLE`, `NOTHING_READ`
+             *
+             *     `NOT_READY`: Not ready to serve: nothing is known of what this request did, send it again.
+             *
+             *     `SENTINEL_UNREACHABLE`: The sentinel cannot be asked: see its log, and [sentinel] in the configuration.
+             *
+             *     `NOTHING_READ`: The sentinel has read no signer’s journal yet: ask again in a moment.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs/problems#NOT_READY",
+                     *       "title": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "status": 503,
+                     *       "detail": "Not ready to serve: nothing is known of what this request did, send it again",
+                     *       "instance": "/v1/ops/blast-radius",
+                     *       "code": "NOT_READY",
+                     *       "request_id": "call_0198b7ad43167a0f9c8b7d6e5f403122",
+                     *       "retryable": true
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "NOT_READY" | "SENTINEL_UNREACHABLE" | "NOTHING_READ";
                     };
                 };
             };

@@ -18,8 +18,6 @@ import type { PrivateKeyAccount } from 'viem/accounts';
 import { hotVaultAbi } from '../contracts/abi/hot-vault.ts';
 import type { ManifestEvm } from '../signer/protocol/manifest.ts';
 
-export { payableOf } from './payable.ts';
-
 export type EvacuationCode = 'WRONG_CHAIN' | 'NOT_A_ROLE';
 
 /** What stands in the way before anything is sent. */

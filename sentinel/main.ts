@@ -1,4 +1,4 @@
-/** The sentinel's process: `node sentinel/main.ts sentinel.json`. It tells what it sees on loopback: GET /livez, GET /v1/status. */
+/** The sentinel's process: `node sentinel/main.ts sentinel.json`. It tells what it sees on loopback: GET /livez, /v1/status, /v1/blast-radius. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -39,16 +39,21 @@ async function main([path, ...rest]: readonly string[]): Promise<void> {
 /** Read-only, without secrets: nobody steers a sentinel through it. */
 async function serveStatus(sentinel: Sentinel, at: { host: string; port: number }): Promise<Server> {
   const server = createServer((request, response) => {
-    const pages: Readonly<Record<string, () => object>> = {
+    const pages: Readonly<Record<string, () => object | Promise<object>>> = {
       '/livez': () => ({ ok: true }),
       '/v1/status': sentinel.status,
+      '/v1/blast-radius': sentinel.blastRadius,
     };
     const page = request.method === 'GET' ? pages[request.url ?? ''] : undefined;
-    response.writeHead(page ? 200 : 404, {
-      'content-type': 'application/json',
-      'cache-control': 'no-store',
-    });
-    response.end(JSON.stringify(page ? page() : { error: { code: 'NOT_FOUND' } }));
+    const show = (status: number, body: object): void => {
+      response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+      response.end(JSON.stringify(body));
+    };
+    if (page === undefined) return show(404, { error: { code: 'NOT_FOUND' } });
+    Promise.resolve(page()).then(
+      (body) => show(200, body),
+      () => show(500, { error: { code: 'FAILED' } }),
+    );
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -10,6 +10,7 @@ import { openAttester, type AttestationReport, type Attester } from './attester.
 import { doubtOf, isLate } from './checks/doubt.ts';
 import type { Finding } from './checks/finding.ts';
 import type { SentinelConfig } from './config.ts';
+import { openExposure, type Exposure, type ExposureReport } from './exposure.ts';
 import { openFindings, type Findings } from './findings.ts';
 import { openFreezer, type FreezeRecord, type Freezer } from './freezer.ts';
 import { openBitcoin } from './sources/bitcoin.ts';
@@ -63,6 +64,7 @@ export interface SentinelStatus {
 
 export interface Sentinel {
   readonly status: () => SentinelStatus;
+  readonly blastRadius: () => Promise<ExposureReport>;
   /** Ends after the look that runs. */
   stop(): Promise<void>;
 }
@@ -85,10 +87,10 @@ interface Watch {
 /** Opens every source and watches until stopped. A source that fails is looked at again; others go on meanwhile. */
 export async function startSentinel(config: SentinelConfig, deps: SentinelDeps): Promise<Sentinel> {
   const stopping = new AbortController();
-  const parts = openParts(config, deps);
+  const reports: Reports = new Map();
+  const parts = openParts(config, deps, reports);
   const { file, journals, freezer, findings } = parts;
   const watches = await openWatches(config, { journals, file, nowMs: deps.nowMs });
-  const reports = new Map<string, NetworkReport & { error?: string }>();
   const loop = async (name: string, look: () => Promise<void>): Promise<void> => {
     while (!stopping.signal.aborted) {
       await look().catch((error: unknown) => deps.log(`${name}: ${String(error)}`));
@@ -117,12 +119,15 @@ export async function startSentinel(config: SentinelConfig, deps: SentinelDeps):
   ];
   return {
     status: () => statusOf(config, { ...parts, reports, nowMs: deps.nowMs }),
+    blastRadius: parts.exposure.read,
     stop: async () => {
       stopping.abort();
       await Promise.all(running);
     },
   };
 }
+
+type Reports = Map<string, NetworkReport & { error?: string }>;
 
 interface Parts {
   readonly file: StateFile;
@@ -132,9 +137,14 @@ interface Parts {
   readonly findings: Findings;
   readonly attester: Attester;
   readonly books: BooksWatch | undefined;
+  readonly exposure: Exposure;
 }
 
-function openParts(config: SentinelConfig, { nowMs, randomBytes, sleep, log }: SentinelDeps): Parts {
+function openParts(
+  config: SentinelConfig,
+  { nowMs, randomBytes, sleep, log }: SentinelDeps,
+  reports: Reports,
+): Parts {
   const file = openState(config.state);
   const { id, key, attest } = config;
   const { epoch, threshold } = config.manifest;
@@ -142,7 +152,15 @@ function openParts(config: SentinelConfig, { nowMs, randomBytes, sleep, log }: S
     id: signer.id,
     ask: openSigner(signer, SIGNER_WITHIN_MS),
   }));
-  const journals = openJournals(signers, { shown: file.state.journals, threshold, sleep });
+  const exposure = openExposure({
+    manifest: config.manifest,
+    nodes: new Map(config.evm.map(({ network, node }) => [network, node])),
+    readable: () => journals.readable(),
+    holdings: () => holdingsIn(reports),
+    nowMs,
+  });
+  const told = exposure.take;
+  const journals = openJournals(signers, { shown: file.state.journals, threshold, sleep, told });
   const shared = { id, epoch, key, signers, nowMs };
   const freezer = openFreezer({
     ...shared,
@@ -163,8 +181,16 @@ function openParts(config: SentinelConfig, { nowMs, randomBytes, sleep, log }: S
     findings,
     attester,
     books: openBooksWatch(config, nowMs),
+    exposure,
   };
 }
+
+const holdingsIn = (reports: Reports): Map<string, bigint> =>
+  new Map(
+    [...reports.values()].flatMap(({ holdings }) =>
+      Object.entries(holdings).map(([asset, units]) => [asset, BigInt(units)] as const),
+    ),
+  );
 
 function openBooksWatch({ books, manifest }: SentinelConfig, nowMs: () => number): BooksWatch | undefined {
   if (books === undefined) return undefined;
@@ -194,7 +220,11 @@ async function speakOf(
     .map(({ code }) => code);
   const blockAgeSeconds = Math.max(0, Math.floor(nowMs() / 1000) - time);
   const doubts = { behind, openCount, standing, blockAgeSeconds, lagMaxSeconds };
-  const heard = { readable: journals.readable(), threshold: manifest.threshold, forked: journals.isForked() };
+  const heard = {
+    readable: journals.readable().length,
+    threshold: manifest.threshold,
+    forked: journals.isForked(),
+  };
   const doubt = doubtOf({ ...doubts, ...heard });
   if (isLate({ blockAgeSeconds, lagMaxSeconds })) {
     const detail = `block ${height} is the newest, ${blockAgeSeconds} s old`;

@@ -27,7 +27,7 @@ export const CORE_ORDER = [
 
 /** A package's name, as opposed to a path of ours. */
 const PACKAGE =
-  /^(?!(?:lib|contracts|signer|core|sentinel|evacuate|client|cli|world|bench|drills|tools)\/)[@a-z]/;
+  /^(?!(?:lib|contracts|signer|core|sentinel|evacuate|blast-radius|client|cli|world|bench|drills|tools)\/)[@a-z]/;
 
 /** What one folder may import beside its own files. The longest matching folder rules. */
 const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
@@ -51,13 +51,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   'core/': [/^lib\//, /^signer\/protocol\//, /^node:/, /^contracts\/abi\//, PACKAGE],
   // It shares no code with core: what deceives one does not deceive the other.
-  'sentinel/': [/^signer\/protocol\//, /^client\/signer\.ts$/, /^contracts\/abi\//, /^node:/, PACKAGE],
+  'sentinel/': [
+    /^signer\/protocol\//,
+    /^blast-radius\/blast-radius\.ts$/,
+    /^client\/signer\.ts$/,
+    /^contracts\/abi\//,
+    /^node:/,
+    PACKAGE,
+  ],
+  // Of the journals and the chains alone; core has no part in it.
+  'blast-radius/': [/^signer\/protocol\//, /^contracts\/abi\//, /^node:crypto$/, PACKAGE],
   // It works when core does not, and when nobody trusts core any more.
   'evacuate/': [/^signer\/protocol\//, /^contracts\/abi\//, /^lib\//, /^node:/, PACKAGE],
   // The ceremony is checked by the same code at every party's machine.
   'cli/': [
     /^lib\//,
     /^evacuate\/evm\.ts$/,
+    /^blast-radius\/blast-radius\.ts$/,
     /^client\//,
     /^signer\/(protocol|ceremony)\//,
     /^core\/config\/config\.ts$/,
@@ -175,7 +185,7 @@ function faces(file: SourceFile): string[] {
 
 /** Clock, randomness and environment are arguments below the mains. */
 function impurities(file: SourceFile): string[] {
-  const pure = /^(lib|core|sentinel|evacuate|signer\/(protocol|vault))\//.test(file.path);
+  const pure = /^(lib|core|sentinel|evacuate|blast-radius|signer\/(protocol|vault))\//.test(file.path);
   const main =
     /^core\/processes\/|^sentinel\/main\.ts$|^signer\/vault\/main\.ts$|^core\/db\/migrate\.ts$/.test(
       file.path,

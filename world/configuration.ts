@@ -29,6 +29,7 @@ export interface LocalSystem {
   readonly signerClient: { readonly certificateFile: string; readonly keyFile: string };
   readonly walletManifestFile: string;
   readonly http: { readonly host: string; readonly port: number };
+  readonly sentinelUrl?: string;
   /** How often core looks at its nodes. */
   readonly pollMs: number;
   readonly stuckAfterMs: number;
@@ -66,6 +67,7 @@ export function localConfiguration(system: LocalSystem): string {
       keyFile: system.signerClient.keyFile,
     },
     http: { ...system.http },
+    ...(system.sentinelUrl === undefined ? {} : { sentinel: { url: system.sentinelUrl } }),
   });
 }
 

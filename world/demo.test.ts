@@ -104,7 +104,7 @@ test('the sentinel attests every network to every signer, found nothing, and the
   assert.equal(stdout.match(/attested [0-9]+ s ago/g)?.length, 3, stdout);
 });
 
-test('what a capture could cost comes from the journals, hot wallets from core; the backend clears no halt', async () => {
+test('what a capture could cost comes from the journals, by an operator’s own reading and by the sentinel’s; the backend clears no halt', async () => {
   assert.ok(system);
   const { url, key, operationsKey } = system.world.api;
   const clear = async (apiKey: string): Promise<number> => {
@@ -137,6 +137,30 @@ test('what a capture could cost comes from the journals, hot wallets from core; 
   assert.ok(keys?.basis === 'core' && BigInt(keys.amount_base) > 0n, stdout);
   const ether = costOf('2 signer keys', 'ETH');
   assert.ok(ether?.basis === 'chain' && BigInt(ether.amount_base) > 0n, stdout);
+
+  const ask = async (apiKey: string) =>
+    fetch(`${url}/v1/ops/blast-radius`, { headers: { authorization: `Bearer ${apiKey}` } });
+  assert.equal((await ask(key)).status, 403);
+  const answer = await ask(operationsKey);
+  const told = (await answer.json()) as {
+    unread_signers: string[];
+    unasked_networks: object[];
+    captures: { captured: string; costs: { asset: string; amount_base: string; basis: string }[] }[];
+  };
+  assert.deepEqual([answer.status, told.unread_signers, told.unasked_networks], [200, [], []]);
+  assert.deepEqual(
+    told.captures.map(({ captured }) => captured),
+    captures.map(({ captured }) => captured),
+  );
+  const toldOf = (name: string, asset = 'BTC') =>
+    told.captures.find(({ captured }) => captured === name)?.costs.find((one) => one.asset === asset);
+  const { amount_base: byCli } = core;
+  assert.deepEqual([toldOf('core')?.amount_base, toldOf('core')?.basis], [byCli, 'journals']);
+  assert.deepEqual(
+    [toldOf('2 signer keys')?.amount_base, toldOf('2 signer keys')?.basis],
+    [keys.amount_base, 'chain'],
+  );
+  assert.equal(toldOf('2 signer keys', 'ETH')?.amount_base, ether.amount_base);
 });
 
 test('one planted satoshi is seen', async () => {

@@ -7,7 +7,7 @@ import type { Hex } from 'viem';
 import { openDatabase, openPool } from '../core/db/db.ts';
 import { addApiKey, backendScopes, operationsScopes } from '../core/http/http.ts';
 import { localConfiguration, walletManifest, type LocalSystem } from './configuration.ts';
-import { identityIn } from './certificates.ts';
+import { identityIn, type Identity } from './certificates.ts';
 import { openLocalDatabase, type LocalDatabase, type Role } from './database.ts';
 import { deployLocalEvm, type LocalEvm } from './evm-network.ts';
 import { takeFolder, type WorldFolder } from './folder.ts';
@@ -101,18 +101,9 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   say('contracts: registry, deposit factory, vault, Safes, timelock, test tokens');
   const ours = { folder, people, signers: signers.all, relayerKeyFile };
   const evm = await deployNetworks(options, nodes.anvils, ours);
-  const system: LocalSystem = {
-    bitcoinNodeUrl: nodes.bitcoind.url,
-    bitcoinCaip2: REGTEST_CAIP2,
-    coldDescriptor: introduced.coldDescriptor,
-    evm,
-    signers: signers.all,
-    signerClient: client,
-    walletManifestFile: folder.at('wallet-manifest.json'),
-    http: { host: '127.0.0.1', port: options.apiPort ?? previous?.api.port ?? (await freePort()) },
-    pollMs: options.pollMs ?? 250,
-    stuckAfterMs: options.stuckAfterMs ?? 30_000,
-  };
+  const apiPort = options.apiPort ?? previous?.api.port ?? (await freePort());
+  const shared = { folder, coldDescriptor: introduced.coldDescriptor, client, apiPort };
+  const system = described(options, { ...shared, bitcoind: nodes.bitcoind, evm, signers: signers.all });
   const manifest = walletManifest(signers.all, publicOperators(operators, introduced), system, [watcher]);
   const manifestFile = system.walletManifestFile;
   await installManifest({ ...POLICY_RULES, manifest, manifestFile, people, operators, signers });
@@ -121,7 +112,11 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const keys = { keys: watcher, booksUrl, signers: signers.all, previous: previous?.sentinel };
   const sentinel = await startSystemSentinel({ folder, system, ...keys });
   onStop(sentinel.process.stop);
-  await writeFile(folder.at('portcullis.toml'), localConfiguration(system), { mode: 0o600 });
+  await writeFile(
+    folder.at('portcullis.toml'),
+    localConfiguration({ ...system, sentinelUrl: sentinel.url }),
+    { mode: 0o600 },
+  );
 
   const apiKeys = await registerApiKeys(folder, nodes.database.url);
   say('core: watchers, pipeline, API');
@@ -146,6 +141,32 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
     processes: [sentinel.process, ...processes],
   });
   return { folder, world, ...nodes, people, signers: signers.all, sentinel, processes, miner, stop };
+}
+
+function described(
+  { pollMs = 250, stuckAfterMs = 30_000 }: SystemOptions,
+  parts: {
+    readonly folder: WorldFolder;
+    readonly bitcoind: Bitcoind;
+    readonly coldDescriptor: string;
+    readonly evm: LocalSystem['evm'];
+    readonly signers: readonly LocalSigner[];
+    readonly client: Identity;
+    readonly apiPort: number;
+  },
+): LocalSystem {
+  return {
+    bitcoinNodeUrl: parts.bitcoind.url,
+    bitcoinCaip2: REGTEST_CAIP2,
+    coldDescriptor: parts.coldDescriptor,
+    evm: parts.evm,
+    signers: parts.signers,
+    signerClient: parts.client,
+    walletManifestFile: parts.folder.at('wallet-manifest.json'),
+    http: { host: '127.0.0.1', port: parts.apiPort },
+    pollMs,
+    stuckAfterMs,
+  };
 }
 
 async function deployNetworks(

@@ -5,9 +5,13 @@ import { formatAmount } from '../../lib/money/money.ts';
 import { nodeOf } from './evacuate.ts';
 import { parseSignedManifest, type Manifest } from '../../signer/protocol/manifest.ts';
 import { parseJournalAnswer } from '../../signer/protocol/messages.ts';
-import { blastRadius, type Capture } from '../blast-radius/blast-radius.ts';
-import { payableOf } from '../../evacuate/evm.ts';
-import { factsOf, type SignerFacts } from '../blast-radius/journals.ts';
+import {
+  blastRadius,
+  factsOf,
+  payableOf,
+  type Capture,
+  type SignerFacts,
+} from '../../blast-radius/blast-radius.ts';
 import { SaidError, UsageError } from '../connection.ts';
 import type { OpenSession, OpenTerminal } from '../main.ts';
 import { readKit, type OperatorKit } from '../operator-kit.ts';
@@ -49,7 +53,8 @@ export function blastRadiusCommand(program: Command, open: OpenTerminal, openCor
       const signers = read.flatMap(({ facts }) => (facts === undefined ? [] : [facts]));
       const silent = read.flatMap(({ signer, error }) => (error === undefined ? [] : [{ signer, error }]));
       if (signers.length === 0) throw new SaidError('No signer could be read.');
-      const float = listed && new Map([...listed].map(([asset, { hot }]) => [asset, hot]));
+      const units = listed && new Map([...listed].map(([asset, { hot }]) => [asset, hot]));
+      const float = units && { units, basis: 'core' as const };
       const captures = blastRadius({ manifest: manifest.value, signers, float, vaults, nowMs });
       const coreAnswers = listed !== undefined;
       output.show({ coreAnswers, silent, captures: captures.map((one) => plain(one, listed)) }, () =>

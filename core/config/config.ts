@@ -101,6 +101,8 @@ const configSchema = z.strictObject({
     /** An Idempotency-Key answers its repetition at least this long, then it is forgotten. */
     idempotencyKeyHours: z.int().min(1).max(8760).default(72),
   }),
+  /** Where a sentinel tells what it sees; core only passes it on. */
+  sentinel: z.strictObject({ url: z.url() }).optional(),
   orderExpirySeconds: z.int().positive().default(604_800),
 });
 

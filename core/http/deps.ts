@@ -13,6 +13,8 @@ export interface HttpDeps {
   readonly now: () => Date;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly eventNotices: EventNotices;
+  /** The JSON that a sentinel answers at a path; rejects when it does not. Undefined: none is configured. */
+  readonly sentinel?: ((path: string) => Promise<unknown>) | undefined;
 }
 
 /** Counts PostgreSQL's notices of new events. */

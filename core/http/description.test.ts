@@ -12,7 +12,15 @@ import { operationExamples } from './examples.ts';
 import { problemKinds } from './problems.ts';
 import { testApi } from './test/api.ts';
 
-const api = await testApi({ after });
+const sentinel = async (): Promise<unknown> => ({
+  at: Date.UTC(2026, 0, 1),
+  unread: ['one'],
+  unasked: { 'eip155:1': 'gone' },
+  captures: [
+    { captured: 'core', control: 'windows', costs: [{ asset: 'a', units: '1', basis: 'journals' }] },
+  ],
+});
+const api = await testApi({ after }, { sentinel });
 const alice = 'cus_0198b7a8f2c07d3e9a4b5c6d7e8f9a0b' as Id<'customer'>;
 const bob = 'cus_0198b7a8f2c17d3e9a4b5c6d7e8f9a0c' as Id<'customer'>;
 for (const [id, externalId] of [

@@ -301,6 +301,29 @@ export const operationExamples: Readonly<Record<string, OperationExample>> = {
   listHalts: { answer: { data: [halt] } },
   clearHalt: { parameters: { network: 'bitcoin' }, answer: { network: 'bitcoin', cleared: true } },
   readBooks: { answer: books },
+  readBlastRadius: {
+    answer: {
+      at: '2026-01-01T00:00:05.000Z',
+      unread_signers: ['signer-3'],
+      unasked_networks: [{ network: 'eip155:1', detail: 'the node does not answer' }],
+      captures: [
+        {
+          captured: 'core',
+          control: 'windows of each signer’s policy, and the tiers of an asset that has them',
+          costs: [
+            {
+              asset_id: 'bip122:000000000019d6689c085ae165831e93/slip44:0',
+              asset: 'BTC',
+              network: 'bitcoin',
+              amount: '2.01',
+              amount_base: '201000000',
+              basis: 'journals',
+            },
+          ],
+        },
+      ],
+    },
+  },
   livez: { answer: { status: 'ok' } },
   readyz: {
     answer: {

@@ -4,6 +4,7 @@ import type { HttpDeps } from './deps.ts';
 import { forgetOldKeys } from './idempotency-age.ts';
 import { observeRequests } from './metrics.ts';
 import { assetRoutes } from './routes/assets.ts';
+import { blastRadiusRoute } from './routes/blast-radius.ts';
 import { controlRoutes } from './routes/controls.ts';
 import { credentialRoutes } from './routes/credentials.ts';
 import { customerRoutes } from './routes/customers.ts';
@@ -45,6 +46,7 @@ export async function buildApi(deps: HttpDeps): Promise<Server> {
     assetRoutes(v1, deps);
     eventRoutes(v1, deps);
     controlRoutes(v1, deps);
+    blastRadiusRoute(v1, deps);
   });
   healthRoutes(app, deps, requests);
   await app.ready();

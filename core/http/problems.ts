@@ -72,6 +72,12 @@ export const problemKinds = {
   QUOTE_MISMATCH: kind(422, 'This quote is for another withdrawal'),
   QUOTE_USED: kind(409, 'This quote belongs to another withdrawal'),
   TOO_LATE_TO_CANCEL: kind(409, 'The signers were already asked: this withdrawal can no longer be cancelled'),
+  SENTINEL_UNREACHABLE: kind(
+    503,
+    'The sentinel cannot be asked: see its log, and [sentinel] in the configuration',
+    true,
+  ),
+  NOTHING_READ: kind(503, 'The sentinel has read no signer’s journal yet: ask again in a moment', true),
   STRAY_NOT_RECORDED: kind(409, 'Only a recorded stray of a supported asset can be resolved'),
   STRAY_ALREADY_RESOLVED: kind(409, 'This stray was resolved to somebody else'),
   DEPOSIT_NOT_ORPHANED: kind(409, 'Only a deposit whose block is gone can be written off'),

@@ -322,3 +322,20 @@ async function follow(headers: Record<string, string>, query = '', url = api.url
     },
   };
 }
+
+test('what captures could cost is the sentinel’s to say: without one, or with none that answers so, nothing is made up', async () => {
+  const none = await api.get('/v1/ops/blast-radius');
+  assert.deepEqual([none.status, none.body.code], [503, 'SENTINEL_UNREACHABLE']);
+  const answers: (() => Promise<unknown>)[] = [
+    async () => Promise.reject(new Error('gone')),
+    async () => ({ captures: 'many' }),
+    async () => ({ at: 1, unread: ['a', 'b', 'c'], unasked: {}, captures: [] }),
+  ];
+  let at = 0;
+  const asking = await testApi({ after }, { sentinel: async () => answers[at]?.() });
+  for (const code of ['SENTINEL_UNREACHABLE', 'SENTINEL_UNREACHABLE', 'NOTHING_READ']) {
+    const { status, body } = await asking.get('/v1/ops/blast-radius');
+    assert.deepEqual([status, body.code], [503, code]);
+    at += 1;
+  }
+});

@@ -10,6 +10,8 @@ import { buildApi, type EventNotices } from '../http/http.ts';
 import { startLedgerLane } from '../ledger/ledger.ts';
 
 const DATABASE_CONNECTIONS_MAX = 24;
+/** It asks nodes of its own before it answers. */
+const SENTINEL_WITHIN_MS = 20_000;
 
 const [configPath] = process.argv.slice(2);
 const databaseUrl = process.env['PORTCULLIS_DATABASE_URL'];
@@ -37,6 +39,7 @@ async function main(path: string, url: string): Promise<void> {
     now: () => new Date(),
     randomBytes,
     eventNotices: arrivals.notices,
+    sentinel: sentinelAt(config.sentinel?.url),
   });
   const address = await app.listen({ host: config.http.host, port: config.http.port });
   log.info({ address }, 'listening');
@@ -51,6 +54,15 @@ async function main(path: string, url: string): Promise<void> {
       })();
     });
   }
+}
+
+function sentinelAt(base: string | undefined): ((path: string) => Promise<unknown>) | undefined {
+  if (base === undefined) return undefined;
+  return async (path) => {
+    const response = await fetch(new URL(path, base), { signal: AbortSignal.timeout(SENTINEL_WITHIN_MS) });
+    if (!response.ok) throw new Error(`answered ${response.status}`);
+    return response.json();
+  };
 }
 
 /** Counts PostgreSQL's notices of new events and wakes whoever waits for one. */

@@ -39,8 +39,8 @@ export interface Journals {
   ends(): Readonly<Record<string, ChainEnd>>;
   /** Whether as many journals hold the lifting of this freeze as a payment needs. */
   readonly isLifted: (freeze: string) => boolean;
-  /** Journals that could be read to their end the last time. */
-  readable(): number;
+  /** Signers whose journal could be read to its end the last time. */
+  readable(): readonly string[];
   isForked(): boolean;
 }
 
@@ -69,17 +69,21 @@ export interface JournalsOptions {
   readonly shown: Readonly<Record<string, ChainEnd>>;
   readonly threshold: number;
   readonly sleep: Sleep;
+  /** Told of each checked entry, from the journal's first on, also after a restart. */
+  readonly told?: (signer: string, entry: ChainEntry) => void;
 }
 
 export function openJournals(
   signers: readonly { readonly id: string; readonly ask: AskSigner }[],
-  { shown, threshold, sleep }: JournalsOptions,
+  { shown, threshold, sleep, told }: JournalsOptions,
 ): Journals {
   const byOrder = new Map<string, Map<string, Journalled>>();
   const all = signers.map((signer) => unread(signer, shown));
   // Also what a reading finds that nobody waits for any more.
   const found: JournalFault[] = [];
-  const take = (one: One, { entry, body }: ChainEntry): void => {
+  const take = (one: One, checked: ChainEntry): void => {
+    const { entry, body } = checked;
+    told?.(one.id, checked);
     if (entry.kind === 'unfreeze') for (const id of liftedIn(body)) one.lifted.add(id);
     // Its peers refused what it wrote last, and it signed nothing for it.
     if (entry.kind === 'void') {
@@ -120,7 +124,7 @@ export function openJournals(
     },
     ofOrder: (place, order) => [...(byOrder.get(`${place} ${order}`)?.values() ?? [])],
     isLifted: (freeze) => all.filter((one) => !one.forked && one.lifted.has(freeze)).length >= threshold,
-    readable: () => all.filter(({ silent, forked }) => !silent && !forked).length,
+    readable: () => all.filter(({ silent, forked }) => !silent && !forked).map(({ id }) => id),
     isForked: () => all.some(({ forked }) => forked),
     ends: () => Object.fromEntries(all.map((one) => [one.id, one.shown])),
   };

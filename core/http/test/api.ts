@@ -61,7 +61,7 @@ export interface TestApi {
 /** The real API on a port of its own, over a real database. */
 export async function testApi(
   t: { after: (fn: () => void | Promise<void>) => void },
-  options: { heartbeatMs?: number } = {},
+  options: { heartbeatMs?: number; sentinel?: (path: string) => Promise<unknown> } = {},
 ): Promise<TestApi> {
   const { url: databaseUrl } = await testDatabase({ after: (fn) => t.after(fn) });
   const pool = openPool(databaseUrl, 12);
@@ -79,6 +79,7 @@ export async function testApi(
     now: () => new Date((clock.ms += 1)),
     randomBytes,
     eventNotices: notices.notices,
+    sentinel: options.sentinel,
   });
   await addApiKey(db, { id: 'key_test', label: 'test', key: KEY, scopes, at: new Date(0) });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

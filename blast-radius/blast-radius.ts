@@ -2,17 +2,22 @@
  * What each capture could cost at this moment, of each asset: a pure function of the manifest, of what signers'
  * journals say, and of what core says stands in the hot wallets. Never less than signers would let through.
  */
-import { isInScope } from '../../signer/protocol/freeze.ts';
-import type { Manifest } from '../../signer/protocol/manifest.ts';
-import type { Policy } from '../../signer/protocol/policy.ts';
+import { isInScope } from '../signer/protocol/freeze.ts';
+import type { Manifest } from '../signer/protocol/manifest.ts';
+import type { Policy } from '../signer/protocol/policy.ts';
 import type { SignerFacts } from './journals.ts';
+
+export { factsOf, openFacts, type CheckedEntry, type FactsBook, type SignerFacts } from './journals.ts';
+export { payableOf } from './payable.ts';
 
 export interface Facts {
   readonly manifest: Manifest;
   /** Of the signers that could be read; the others are taken to sign whatever the readable ones would. */
   readonly signers: readonly SignerFacts[];
-  /** By CAIP-19, base units that are hot or wait to be swept, by core's word. Undefined: core did not say. */
-  readonly float: ReadonlyMap<string, bigint> | undefined;
+  /** By CAIP-19, base units that are hot, and who says so. Undefined: nobody did. */
+  readonly float:
+    | { readonly units: ReadonlyMap<string, bigint>; readonly basis: 'core' | 'chain' }
+    | undefined;
   /** By CAIP-19, base units that an EVM vault itself would still pay; nothing of vaults that were not asked. */
   readonly vaults: ReadonlyMap<string, bigint>;
   /** Unix milliseconds. */
@@ -127,10 +132,12 @@ function byVault(cost: Omit<Cost, 'asset'>, { asset }: Payment, { vaults }: Fact
   return { units: payable, basis: 'chain' };
 }
 
-/** By core's word, so never in a figure that must hold with core captured: a captured core says that nothing is there. */
+/** Never in a figure that must hold with core captured, who would say that nothing is there. */
 function floatOf({ asset }: Payment, { float }: Facts): Omit<Cost, 'asset'> {
-  const units = float?.get(asset);
-  return units === undefined ? { units: undefined, basis: 'unknown' } : { units, basis: 'core' };
+  const units = float?.units.get(asset);
+  return float === undefined || units === undefined
+    ? { units: undefined, basis: 'unknown' }
+    : { units, basis: float.basis };
 }
 
 const isFrozen = ({ frozen }: SignerFacts, payment: Payment): boolean =>

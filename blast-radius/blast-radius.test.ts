@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { policyDocument, type Policy } from '../../signer/protocol/policy.ts';
-import { freezeDocument } from '../../signer/protocol/freeze.ts';
-import { sha256, signedBy } from '../../signer/test/people.ts';
+import { policyDocument, type Policy } from '../signer/protocol/policy.ts';
+import { freezeDocument } from '../signer/protocol/freeze.ts';
+import { sha256, signedBy } from '../signer/test/people.ts';
 import {
   REGTEST,
   bitcoinRequest,
@@ -17,7 +17,7 @@ import {
   signed,
   signedPolicy,
   type Quorum,
-} from '../../signer/test/quorum.ts';
+} from '../signer/test/quorum.ts';
 import { blastRadius, type Facts } from './blast-radius.ts';
 import { factsOf, type SignerFacts } from './journals.ts';
 
@@ -78,10 +78,13 @@ test('a vault that would pay less bounds core and stolen keys; core’s word bou
   t.after(quorum.close);
   const known = {
     ...factsNow(quorum),
-    float: new Map([
-      [ETH, 1n],
-      [BTC, 70n],
-    ]),
+    float: {
+      units: new Map([
+        [ETH, 1n],
+        [BTC, 70n],
+      ]),
+      basis: 'core' as const,
+    },
   };
   const with3 = costs({ ...known, vaults: new Map([[ETH, 3n * 10n ** 18n]]) }, ETH);
   assert.equal(with3['core'], 3n * 10n ** 18n);
