@@ -115,9 +115,9 @@ export async function play(drill: Drill, seed: number, isControlOff: boolean): P
     const policy = await limit(stack, options.attestationSeconds);
     const attest =
       options.attestationSeconds === undefined
-        ? undefined
-        : { everySeconds: 1, validSeconds: options.attestationSeconds };
-    const sentinel = isWatched ? await watching(scope, stack, attest) : undefined;
+        ? {}
+        : { attest: { everySeconds: 1, validSeconds: options.attestationSeconds } };
+    const sentinel = isWatched ? await watching(scope, stack, { ...attest, stopsVault: true }) : undefined;
     await drill.prepare?.(stack);
     const setting = await settle(stack, dice(seed));
     const before = await floatOf(stack);

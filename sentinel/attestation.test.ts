@@ -15,7 +15,7 @@ import { BITCOIN, freezesAt, watching } from './test/rig.ts';
 
 const MAX_SECONDS = 8;
 const stack = await startStack({ after }, { attestationSeconds: MAX_SECONDS });
-const sentinel = await watching({ after }, stack, { everySeconds: 1, validSeconds: 60 });
+const sentinel = await watching({ after }, stack, { attest: { everySeconds: 1, validSeconds: 60 } });
 const pipeline = await stack.pipeline();
 const alice = await fundBitcoin(stack, pipeline, 'alice', [BTC, BTC, BTC, BTC]);
 

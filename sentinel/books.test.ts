@@ -24,11 +24,14 @@ await stack.pool.query(`alter role portcullis_sentinel login password 'of-this-t
 const own = new URL(admin);
 own.username = 'portcullis_sentinel';
 own.password = 'of-this-test';
-const sentinel = await watching({ after }, stack, { everySeconds: 1, validSeconds: 60 }, undefined, {
-  url: own.href,
-  // Core takes back what a given-up block held within this, also on a machine that does much else.
-  agreeSeconds: 20,
-  networks: [{ network: BITCOIN, id: 'bitcoin', assets: { [ASSET]: 'BTC' } }],
+const sentinel = await watching({ after }, stack, {
+  attest: { everySeconds: 1, validSeconds: 60 },
+  books: {
+    url: own.href,
+    // Core takes back what a given-up block held within this, also on a machine that does much else.
+    agreeSeconds: 20,
+    networks: [{ network: BITCOIN, id: 'bitcoin', assets: { [ASSET]: 'BTC' } }],
+  },
 });
 
 async function compared() {

@@ -2,6 +2,8 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { Hex } from 'viem';
+import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
 import { z } from 'zod';
 import type { SignerConnection } from '../client/signer.ts';
 import { parseSignedManifest, type Manifest } from '../signer/protocol/manifest.ts';
@@ -30,6 +32,9 @@ const evmNode = z.strictObject({
   fromBlock: z.int().min(0),
   /** Registry, factory and whatever else of ours has owners: an event of theirs that changes power freezes. */
   contracts: z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/)).default([]),
+  /** Hex key of a guardian of the vault with gas of its own: a freeze stops the vault too. Left out: signers only. */
+  guardianKeyFile: z.string().optional(),
+  feePerGasMaxGwei: z.number().positive().default(500),
   lagMaxSeconds,
 });
 
@@ -76,8 +81,11 @@ export type SentinelFile = z.input<typeof schema>;
 
 export interface SentinelConfig extends Omit<
   z.output<typeof schema>,
-  'manifest' | 'client' | 'signers' | 'books'
+  'manifest' | 'client' | 'signers' | 'books' | 'evm'
 > {
+  readonly evm: readonly (Omit<z.output<typeof evmNode>, 'guardianKeyFile'> & {
+    readonly guardian: PrivateKeyAccount | undefined;
+  })[];
   readonly books:
     | (Omit<NonNullable<z.output<typeof schema>['books']>, 'urlFile'> & { readonly url: string })
     | undefined;
@@ -108,8 +116,13 @@ export function readSentinelConfig(path: string): SentinelConfig {
       certificate: text(certificate),
       client,
     }));
+    const evm = file.evm.map(({ guardianKeyFile, ...node }) => ({
+      ...node,
+      guardian: guardianKeyFile === undefined ? undefined : guardianIn(text(guardianKeyFile)),
+    }));
     const config = {
       ...file,
+      evm,
       state: near(file.state),
       books: file.books && { ...file.books, url: text(file.books.urlFile).trim() },
       key: createPrivateKey(text(file.keyFile)),
@@ -124,6 +137,13 @@ export function readSentinelConfig(path: string): SentinelConfig {
       cause: error,
     });
   }
+}
+
+function guardianIn(text: string): PrivateKeyAccount {
+  const hex = text.trim();
+  // What it holds is never part of an error.
+  if (!/^0x[0-9a-f]{64}$/.test(hex)) throw new ConfigError("the guardian's key is not 0x and 64 hex digits");
+  return privateKeyToAccount(hex as Hex);
 }
 
 /** Every signer and every network of the manifest is watched, and the manifest names this sentinel. */

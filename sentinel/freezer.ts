@@ -22,6 +22,8 @@ export interface FreezeRecord {
   readonly at: number;
   /** What each signer answered last: `frozen`, or why not. */
   answers: Record<string, string>;
+  /** Of each EVM network in its scope whose vault this sentinel can stop: `stopped`, or why not. */
+  vaults?: Record<string, string>;
   /** From the finding to the last signer's answer; absent as long as one has not taken it. */
   tookMs?: number;
 }

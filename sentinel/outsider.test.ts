@@ -23,7 +23,10 @@ const LAG_MAX_SECONDS = 20;
 const stack = await startStack({ after }, { evm: true });
 const pipeline = await stack.pipeline();
 const alice = await fundBitcoin(stack, pipeline, 'alice', [BTC, BTC, BTC]);
-const sentinel = await watching({ after }, stack, { everySeconds: 1, validSeconds: 60 }, LAG_MAX_SECONDS);
+const sentinel = await watching({ after }, stack, {
+  attest: { everySeconds: 1, validSeconds: 60 },
+  lagMaxSeconds: LAG_MAX_SECONDS,
+});
 const { node, anvil } = stack;
 assert.ok(anvil);
 const depositAddress = await stack.address(alice, 'bitcoin');

@@ -23,6 +23,7 @@ import { watchBitcoin } from './watch-bitcoin.ts';
 import { openBooks } from './sources/books.ts';
 import { watchBooks, type BooksReport, type BooksWatch } from './watch-books.ts';
 import { watchEvm } from './watch-evm.ts';
+import { openVaultStops, stoppableVaults, type VaultStops } from './vault-stops.ts';
 
 export interface NetworkReport {
   /** CAIP-2. */
@@ -99,6 +100,8 @@ export async function startSentinel(config: SentinelConfig, deps: SentinelDeps):
       await deps.sleep(config.pollMs, stopping.signal);
     }
   };
+  const stopVaults = (): void =>
+    void parts.stops.bring().catch((error: unknown) => deps.log(`vaults: ${String(error)}`));
   const running = [
     ...watches.map(async (watch) =>
       loop(watch.network, async () => {
@@ -115,6 +118,7 @@ export async function startSentinel(config: SentinelConfig, deps: SentinelDeps):
     loop('journals', async () => {
       await journals.refresh();
       await freezer.bringAgain();
+      stopVaults();
     }),
   ];
   return {
@@ -138,6 +142,7 @@ interface Parts {
   readonly attester: Attester;
   readonly books: BooksWatch | undefined;
   readonly exposure: Exposure;
+  readonly stops: VaultStops;
 }
 
 function openParts(
@@ -170,7 +175,19 @@ function openParts(
     isLifted: journals.isLifted,
     keep: () => file.save(),
   });
-  const findings = openFindings({ freeze: freezer.freeze, nowMs, log });
+  const stops = openVaultStops({
+    vaults: stoppableVaults(config, { nowMs, sleep, log }),
+    records: file.state.freezes,
+    isLifted: journals.isLifted,
+    keep: () => file.save(),
+  });
+  const freeze = async (finding: Finding): Promise<void> => {
+    const brought = freezer.freeze(finding);
+    // Beside it: a block takes longer than every signer together.
+    void stops.bring().catch((error: unknown) => log(`vaults: ${String(error)}`));
+    await brought;
+  };
+  const findings = openFindings({ freeze, nowMs, log });
   const faults = new Map<string, string>();
   const attester = openAttester({ ...shared, ...attest });
   return {
@@ -182,6 +199,7 @@ function openParts(
     attester,
     books: openBooksWatch(config, nowMs),
     exposure,
+    stops,
   };
 }
 
@@ -297,12 +315,15 @@ async function openWatches({ manifest, bitcoin, evm }: SentinelConfig, shared: S
   }
   for (const entry of manifest.evm) {
     const { network } = entry;
-    const { node, fromBlock, contracts } = configured(evm, network);
+    const { node, fromBlock, contracts, guardian } = configured(evm, network);
     const known = state.evm[network];
     const source = openEvm({ rpc: openRpc(node), entry, fromBlock, contracts, state: known?.chain });
     const open = known?.open ?? [];
     state.evm[network] = { chain: source.state, open };
-    watches.push({ network, ...watchEvm({ ...shared, entry, manifest, contracts, source, open }) });
+    watches.push({
+      network,
+      ...watchEvm({ ...shared, entry, manifest, contracts, source, open, guardian: guardian?.address }),
+    });
   }
   return watches;
 }

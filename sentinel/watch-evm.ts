@@ -25,6 +25,8 @@ export function watchEvm(deps: {
   readonly entry: ManifestEvm;
   readonly manifest: Manifest;
   readonly contracts: readonly string[];
+  /** With whose key this sentinel stops the vault. */
+  readonly guardian?: string | undefined;
   readonly source: EvmSource;
   readonly journals: Journals;
   readonly open: OpenPayouts[];
@@ -56,7 +58,7 @@ export function watchEvm(deps: {
       open.push(...facts.payouts.map((payout) => ({ ...payout, since: nowMs() })));
       if (open.length > 0) await journals.refresh();
       const findings = [
-        ...facts.own.map(judgeOwnEvent),
+        ...facts.own.map((event) => judgeOwnEvent(event, deps.guardian)),
         ...facts.tokens.map((event) => judgeTokenEvent(event, { asset: assetOf(event.contract), ours })),
         ...(facts.moves === undefined ? [] : judgeMoves(facts.moves, assetOf)),
       ];

@@ -54,6 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
   'sentinel/': [
     /^signer\/protocol\//,
     /^blast-radius\/blast-radius\.ts$/,
+    /^evacuate\/tighten\.ts$/,
     /^client\/signer\.ts$/,
     /^contracts\/abi\//,
     /^node:/,

@@ -31,6 +31,8 @@ export async function deployLocalEvm(input: {
   readonly people: People;
   readonly signers: readonly SignerPublic[];
   readonly relayerKeyFile: string;
+  /** The sentinel's, beside people's. */
+  readonly guardian: Address;
 }): Promise<LocalEvm> {
   const { anvil, id } = input;
   const remembered = input.folder.at('anvil', `${id}-contracts.json`);
@@ -51,13 +53,14 @@ export async function deployLocalEvm(input: {
       safes: people.safes,
       signers: input.signers.map(({ evmAddress }) => evmAddress as Address),
       threshold: 2,
-      guardians: people.guardians,
+      guardians: [...people.guardians, input.guardian],
       capUnits: LOCAL_CAPS,
       timelockDelaySeconds: TIMELOCK_DELAY_SECONDS,
       tokens: 'deploy-test-tokens',
     });
     await giveGas(anvil, deployer.privateKey, input.relayerKeyFile, [
       ...people.guardians,
+      input.guardian,
       ...Object.values(people.safes).flatMap(({ owners }) => owners.slice(0, 1)),
     ]);
     await writeFile(remembered, `${JSON.stringify(system, null, 2)}\n`);

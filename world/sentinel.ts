@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Address, Hex } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import type { SentinelFile } from '../sentinel/config.ts';
 import type { SentinelStatus } from '../sentinel/sentinel.ts';
 import { identityIn, type Identity } from './certificates.ts';
@@ -23,6 +25,9 @@ export interface SentinelKeys {
   readonly publicKey: string;
   /** Its end of the mutual TLS with the signers. */
   readonly client: Identity;
+  /** A guardian of every vault: by this key the sentinel stops it. */
+  readonly guardianKeyFile: string;
+  readonly guardian: Address;
 }
 
 export interface LocalSentinel {
@@ -50,7 +55,12 @@ export async function makeSentinel(folder: WorldFolder): Promise<SentinelKeys> {
   const key = createPublicKey(createPrivateKey(readFileSync(keyFile, 'utf8')));
   const { x = '' } = key.export({ format: 'jwk' });
   const client = await identityIn(home, `sentinel-${ID}`);
-  return { id: ID, folder: home, keyFile, publicKey: Buffer.from(x, 'base64url').toString('hex'), client };
+  const guardianKeyFile = join(home, 'guardian.key');
+  if (!existsSync(guardianKeyFile))
+    await writeFile(guardianKeyFile, `${generatePrivateKey()}\n`, { mode: 0o600 });
+  const { address: guardian } = privateKeyToAccount(readFileSync(guardianKeyFile, 'utf8').trim() as Hex);
+  const publicKey = Buffer.from(x, 'base64url').toString('hex');
+  return { id: ID, folder: home, keyFile, publicKey, client, guardianKeyFile, guardian };
 }
 
 /** Addresses that the local system gives out before some are used; a node derives them at every start. */
@@ -69,6 +79,7 @@ export async function startSystemSentinel(options: {
   readonly previous: Pick<WorldFile['sentinel'], 'port' | 'from_blocks'> | undefined;
 }): Promise<LocalSentinel> {
   const { system, previous, booksUrl, ...rest } = options;
+  const { guardianKeyFile } = rest.keys;
   const { bitcoinCaip2: network, bitcoinNodeUrl: node } = system;
   const evm = system.evm.map(async ({ nodeUrl, system: contracts }) => {
     const { chainId, registry, factory, owner, operators, ownerSafe, cold } = contracts;
@@ -82,7 +93,7 @@ export async function startSystemSentinel(options: {
     // What was set up before is what people have signed.
     const fromBlock = previous?.from_blocks[caip2] ?? Number(best);
     const ours = [registry, factory, owner, operators, ownerSafe, cold];
-    return { network: caip2, node: nodeUrl, fromBlock, contracts: ours };
+    return { network: caip2, node: nodeUrl, fromBlock, contracts: ours, guardianKeyFile };
   });
   return startLocalSentinel({
     ...rest,

@@ -99,7 +99,8 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   });
   onStop(signers.stop);
   say('contracts: registry, deposit factory, vault, Safes, timelock, test tokens');
-  const ours = { folder, people, signers: signers.all, relayerKeyFile };
+  const { guardian } = watcher;
+  const ours = { folder, people, signers: signers.all, relayerKeyFile, guardian };
   const evm = await deployNetworks(options, nodes.anvils, ours);
   const apiPort = options.apiPort ?? previous?.api.port ?? (await freePort());
   const shared = { folder, coldDescriptor: introduced.coldDescriptor, client, apiPort };

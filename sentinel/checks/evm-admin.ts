@@ -10,6 +10,8 @@ export interface AdminEvent {
   readonly name: string;
   /** What it is about, when it names an account. */
   readonly account?: string;
+  /** Who brought it about, when it says so. */
+  readonly by?: string;
 }
 
 /** Nobody outside can bring these about: only owners, operators, guardians and signers' quorums. */
@@ -52,8 +54,13 @@ const TOKEN_ALARM = new Set(['Unpause', 'Params', 'MasterMinterChanged']);
 /** Issuers block accounts every day: only one of ours matters. */
 const TOKEN_ABOUT_US = new Set(['AddedBlackList', 'Blacklisted', 'DestroyedBlackFunds']);
 
+/** What this sentinel does itself to stop a vault. */
+const OUR_OWN_ACTS = new Set(['Paused', 'CapChanged']);
+
 /** An event of a contract of ours: whatever stops or hands over the vault freezes its network. */
-export function judgeOwnEvent(event: AdminEvent): Finding | undefined {
+export function judgeOwnEvent(event: AdminEvent, guardian?: string): Finding | undefined {
+  const isOwnAct = guardian !== undefined && event.by?.toLowerCase() === guardian.toLowerCase();
+  if (isOwnAct && OUR_OWN_ACTS.has(event.name)) return undefined;
   if (OURS_FREEZE.has(event.name)) return found(event, 'freeze', event.network);
   return OURS_ALARM.has(event.name) ? found(event, 'alarm', event.network) : undefined;
 }

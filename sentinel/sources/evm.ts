@@ -277,6 +277,7 @@ function adminEvent(log: Log, { name, args }: Decoded, network: string): AdminEv
     contract: log.address,
     name,
     ...(typeof account === 'string' ? { account } : {}),
+    ...(typeof args['by'] === 'string' ? { by: args['by'] } : {}),
   };
 }
 

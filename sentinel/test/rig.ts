@@ -8,12 +8,18 @@ import { startLocalSentinel, type LocalBooks, type LocalSentinel } from '../../w
 
 export const BITCOIN = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
 
+export interface WatchOptions {
+  readonly attest?: SentinelFile['attest'];
+  readonly lagMaxSeconds?: number;
+  readonly books?: LocalBooks;
+  /** Its guardian's key stops the vault with a freeze. */
+  readonly stopsVault?: boolean;
+}
+
 export async function watching(
   scope: TestScope,
   stack: Stack,
-  attest?: SentinelFile['attest'],
-  lagMaxSeconds?: number,
-  books?: LocalBooks,
+  { attest, lagMaxSeconds, books, stopsVault = false }: WatchOptions = {},
 ): Promise<LocalSentinel> {
   const lag = lagMaxSeconds === undefined ? {} : { lagMaxSeconds };
   const fromBlock = Number((await stack.anvil?.rpc<string>('eth_blockNumber')) ?? 0);
@@ -25,6 +31,7 @@ export async function watching(
             node: stack.anvil?.url ?? '',
             fromBlock,
             contracts: [network.registry, network.factory],
+            ...(stopsVault ? { guardianKeyFile: stack.sentinel.guardianKeyFile } : {}),
             ...lag,
           },
         ]

@@ -117,7 +117,7 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   scope.after(signers.stop);
   const { relayerKey, relayerKeyFile } = makeRelayerKey(folder);
   const bornSeconds = Math.floor(Date.now() / 1000) - (options.chainBehindSeconds ?? 0);
-  const relay = { relayerKeyFile, folder, signers, people, own, bornSeconds };
+  const relay = { relayerKeyFile, folder, signers, people, own, bornSeconds, sentinel };
   const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
   const system = {
     bitcoinNodeUrl: await reach(node.url),
@@ -179,15 +179,17 @@ interface EvmParts {
   readonly people: People;
   readonly own: OwnParts | undefined;
   readonly bornSeconds: number;
+  readonly sentinel: SentinelKeys;
 }
 
 async function startEvm(
   scope: TestScope,
-  { relayerKeyFile, folder, signers, people, own, bornSeconds }: EvmParts,
+  { relayerKeyFile, folder, signers, people, own, bornSeconds, sentinel }: EvmParts,
 ): Promise<{ anvil: Anvil; evm: LocalEvmNetwork[] }> {
   const anvil = own?.anvil ?? (await testAnvil(scope, { mining: 'manual', slotsInAnEpoch: 2, bornSeconds }));
   mkdirSync(folder.at('anvil'));
-  const parts = { id: 'ethereum', anvil, folder, people, signers: signers.all, relayerKeyFile };
+  const { guardian } = sentinel;
+  const parts = { id: 'ethereum', anvil, folder, people, signers: signers.all, relayerKeyFile, guardian };
   const made = await deployLocalEvm(parts);
   const nodeUrl = own ? await own.reach(anvil.url) : anvil.url;
   return { anvil, evm: [{ ...made, nodeUrl, name: 'Ethereum', relayerKeyFile }] };
