@@ -39,7 +39,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
     /^@scure\//,
     /^node:(fs|path|process|crypto|readline|stream|buffer|util|assert)/,
   ],
-  'signer/gate/': [/^signer\/protocol\//, /^node:/],
+  'signer/gate/': [/^signer\/protocol\//, /^signer\/witness\/witness\.ts$/, /^node:/],
+  // It reads what strangers' transactions say: it holds no key, and shares nothing with the vault.
+  'signer/witness/': [/^signer\/protocol\//, /^node:/],
   // Programs beside the vault, on the signer's host; the vault cannot even read the two packages that are theirs alone.
   'signer/ceremony/': [
     /^signer\/(protocol|vault)\//,

@@ -68,9 +68,18 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   'WINDOW_VALUE',
   'WINDOW_COUNT',
   'WINDOW_FEES',
+  // Of the signer's own node: it comes back, catches up, or sees the coin's block; the order waits, and expires.
+  'NODE_UNREACHABLE',
+  'NODE_BEHIND',
+  'CHAIN_MISMATCH',
+  'COIN_UNKNOWN',
+  'COIN_UNCONFIRMED',
   'SIGNER_UNREACHABLE',
   'ANSWER_INVALID',
 ]);
+
+/** A refusal for a reason that may be gone when the same is asked again. */
+export const isPassing = (code: string): boolean => PASSING_CODES.has(code);
 
 /**
  * Asks all signers at once for one attempt, goes on as soon as the threshold is reached, and keeps every coded
@@ -88,7 +97,7 @@ export async function gatherSignatures(options: GatherOptions): Promise<Gathered
   });
   const signed = answers.filter((answer) => answer.ok);
   const refusals = answers.filter((answer) => !answer.ok);
-  const final = refusals.filter(({ code }) => !PASSING_CODES.has(code)).length;
+  const final = refusals.filter(({ code }) => !isPassing(code)).length;
   const named = refusals.flatMap(({ order }) => order ?? []);
   // One signer alone, or one that is away, holds no order up: enough must say no to the orders themselves.
   const leftOut = new Set(signers.length - named.length < threshold ? named : []);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MalformedError } from '../protocol/canonical.ts';
 import {
+  NETWORK,
   SIGNER_ID,
   readList,
   readNumber,
@@ -11,6 +12,7 @@ import {
   readText,
   type TextRule,
 } from '../protocol/json.ts';
+import type { BitcoinWitness } from '../witness/witness.ts';
 
 export interface GateConfig {
   readonly signer: string;
@@ -20,6 +22,8 @@ export interface GateConfig {
   readonly clients: readonly GateClient[];
   /** The other signers' gates, which countersign this one's journal. */
   readonly peers: readonly GatePeer[];
+  /** Nodes of the signer's own, one for a network; payments there are refused when it objects or is not there. */
+  readonly witness: readonly BitcoinWitness[];
   /** Folder of journal and sealed key; absolute. */
   readonly data: string;
   readonly vaultTimeoutMs: number;
@@ -55,6 +59,14 @@ const VAULT_TIMEOUT_MS = 60_000;
 const FILE_NAME: TextRule = { lengthMax: 4096, pattern: /^[^\0]+$/ };
 const HOST: TextRule = { lengthMax: 255, pattern: /^[0-9a-zA-Z.:-]+$/ };
 const URL_TEXT: TextRule = { lengthMax: 300, pattern: /^https:\/\/[0-9a-zA-Z.:[\]-]+$/ };
+const NODE_URL: TextRule = { lengthMax: 300, pattern: /^https?:\/\/[0-9a-zA-Z.:[\]-]+$/ };
+/** As a node writes its cookie file. */
+const LOGIN: TextRule = { lengthMax: 400, pattern: /^[^\s:]+:[^\s]+$/ };
+/** Deeper than any deposit is waited for. */
+const DEPTH_MAX = 1_000;
+/** Its blocks come when they are told to. */
+const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+const DAY_MINUTES = 1_440;
 const FINGERPRINT: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
 
 /** Reads the file and the files it names, relative to its own folder. Throws ConfigError. */
@@ -74,7 +86,7 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
     value,
     'config',
     ['signer', 'listen', 'tls', 'clients', 'data'],
-    ['vaultTimeoutMs', 'peers'],
+    ['vaultTimeoutMs', 'peers', 'witness'],
   );
   const listen = readObject(config['listen'], 'config.listen', ['host', 'port']);
   const tls = readObject(config['tls'], 'config.tls', ['key', 'cert', 'clientCa']);
@@ -103,9 +115,42 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
     tls: { key: file('key'), cert: file('cert'), clientCa: file('clientCa') },
     clients: readList(config['clients'], 'config.clients', { min: 1, max: 100 }, readClient),
     peers: readList(config['peers'] ?? [], 'config.peers', { min: 0, max: 64 }, readPeer),
+    witness: readWitness(config['witness'] ?? [], near),
     data: near(readText(config['data'], 'config.data', FILE_NAME)),
     vaultTimeoutMs: timeoutMs,
   };
+}
+
+function readWitness(value: unknown, near: (name: string) => string): BitcoinWitness[] {
+  const nodes = readList(value, 'config.witness', { min: 0, max: 64 }, (node, path): BitcoinWitness => {
+    const names = ['network', 'url', 'depositDepth', 'changeDepth'];
+    const fields = readObject(node, path, names, ['login', 'tipAgeMaxMinutes']);
+    const atLeastOne = (name: string, max: number): number => {
+      const number = readNumber(fields[name], `${path}.${name}`, max);
+      if (number === 0) throw new MalformedError(`${path}.${name}: at least 1`);
+      return number;
+    };
+    const network = readText(fields['network'], `${path}.network`, NETWORK);
+    if (!network.startsWith('bip122:')) throw new MalformedError(`${path}.network: a Bitcoin network`);
+    const ages = fields['tipAgeMaxMinutes'] !== undefined;
+    if (!ages && network !== REGTEST) throw new MalformedError(`${path}.tipAgeMaxMinutes: missing`);
+    return {
+      network,
+      url: readText(fields['url'], `${path}.url`, NODE_URL),
+      login: fields['login'] === undefined ? undefined : readLogin(fields['login'], `${path}.login`, near),
+      depositDepth: atLeastOne('depositDepth', DEPTH_MAX),
+      changeDepth: atLeastOne('changeDepth', DEPTH_MAX),
+      tipAgeMaxMinutes: ages ? atLeastOne('tipAgeMaxMinutes', DAY_MINUTES) : undefined,
+    };
+  });
+  if (new Set(nodes.map(({ network }) => network)).size !== nodes.length)
+    throw new MalformedError('config.witness: two of one network');
+  return nodes;
+}
+
+/** The file holds `user:password`. */
+function readLogin(file: unknown, path: string, near: (name: string) => string): string {
+  return readText(readFileSync(near(readText(file, path, FILE_NAME)), 'utf8').trim(), path, LOGIN);
 }
 
 function readClient(value: unknown, path: string): GateClient {

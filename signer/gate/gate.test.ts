@@ -27,6 +27,7 @@ import { testCertificate, writeFiles, type TestCertificate } from '../test/certi
 import { sha256 } from '../test/people.ts';
 import {
   PASSPHRASE,
+  REGTEST,
   bitcoinRequest,
   evmRequest,
   manifestOf,
@@ -289,6 +290,30 @@ test('operators and sentinels read the journal, page by page; core does not, and
   assert.equal((await ask(running, '/v1/status?after=0', { as: sentinel })).status, 404);
   for (const path of ['/v1/sign', '/v1/unseal', '/v1/unfreeze', '/v1/policy', '/v1/manifest'])
     assert.equal((await ask(running, path, { body: {}, as: sentinel })).status, 403, path);
+});
+
+test('a gate with a node of its own says so, and passes no payment on that the node was not asked about', async () => {
+  const config = JSON.parse(readFileSync(join(folder, 'gate.json'), 'utf8')) as object;
+  const witness = [{ network: REGTEST, url: 'http://127.0.0.1:1', depositDepth: 3, changeDepth: 1 }];
+  mkdirSync(join(folder, 'data-witness'));
+  writeFiles(folder, { 'witness.json': JSON.stringify({ ...config, data: 'data-witness', witness }) });
+  const own = await start('witness.json');
+  try {
+    const status = parseStatusAnswer((await ask(own, '/v1/status')).body);
+    assert.ok(status.ok && status.value.ok);
+    assert.deepEqual(status.value.witness, [REGTEST]);
+    const manifest = manifestOf([identity!], 1);
+    const codeOf = async (body: unknown): Promise<string> =>
+      ((await ask(own, '/v1/sign', { body })).body as { code: string }).code;
+    assert.equal(await codeOf(bitcoinRequest(manifest, payment(manifest))), 'NODE_UNREACHABLE');
+    assert.equal(await codeOf(evmRequest()), 'NO_KEY', 'the vault answers where it has no node');
+  } finally {
+    own.child.kill('SIGTERM');
+    await own.exit;
+  }
+  const without = parseStatusAnswer((await ask(running, '/v1/status')).body);
+  assert.ok(without.ok && without.value.ok);
+  assert.deepEqual(without.value.witness, []);
 });
 
 test('the vault has no environment, no network, and only its own files', () => {

@@ -11,6 +11,7 @@ import { roles, type GateClient, type GateConfig, type Role } from './config.ts'
 import { openPeers, type PeerExchange } from './peers.ts';
 import { GateError } from './gate-error.ts';
 import { startVaultProcess } from './vault-process.ts';
+import type { Witness } from '../witness/witness.ts';
 
 export interface Gate {
   readonly host: string;
@@ -61,7 +62,11 @@ const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Starts the vault, then listens. `onDeath` is told when the vault ends by itself: the process should end too. */
-export async function startGate(config: GateConfig, onDeath: (why: string) => void): Promise<Gate> {
+export async function startGate(
+  config: GateConfig,
+  witness: Witness,
+  onDeath: (why: string) => void,
+): Promise<Gate> {
   const vault = await startVaultProcess({
     signer: config.signer,
     data: config.data,
@@ -69,7 +74,7 @@ export async function startGate(config: GateConfig, onDeath: (why: string) => vo
     onDeath,
   });
   const peers = openPeers(vault, config.peers, config.tls);
-  const server = makeServer(config, peers);
+  const server = makeServer(config, peers, witness);
   try {
     await listen(server, config);
   } catch (error) {
@@ -92,7 +97,7 @@ export async function startGate(config: GateConfig, onDeath: (why: string) => vo
   };
 }
 
-function makeServer({ tls, clients, signer }: GateConfig, peers: PeerExchange): Server {
+function makeServer({ tls, clients, signer }: GateConfig, peers: PeerExchange, witness: Witness): Server {
   const server = createServer(
     {
       key: tls.key,
@@ -107,7 +112,7 @@ function makeServer({ tls, clients, signer }: GateConfig, peers: PeerExchange): 
       maxHeaderSize: 8192,
     },
     (request, response) => {
-      answer(request, response, { clients, signer, peers }).catch(() => response.destroy());
+      answer(request, response, { clients, signer, peers, witness }).catch(() => response.destroy());
     },
   );
   server.maxConnections = CONNECTIONS_MAX;
@@ -136,6 +141,7 @@ interface Context {
   readonly clients: readonly GateClient[];
   readonly signer: string;
   readonly peers: PeerExchange;
+  readonly witness: Witness;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
@@ -162,10 +168,21 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     body = parsed.value;
   }
   try {
-    send(response, 200, await context.peers.ask(route.call, body, client.fingerprint));
+    send(response, 200, await decide(route.call, body, client.fingerprint, context));
   } catch (error) {
     fail(response, 503, error instanceof GateError ? error.code : 'VAULT_GONE');
   }
+}
+
+/** The vault's answer, unless the signer's own node stands against a payment; a status says which nodes there are. */
+async function decide(call: Call, body: unknown, client: string, context: Context): Promise<object> {
+  const { peers, witness, signer } = context;
+  if (call === 'sign') {
+    const refusal = await witness.check(body);
+    if (refusal !== undefined) return { ok: false, signer, ...refusal };
+  }
+  const answer = await peers.ask(call, body, client);
+  return call === 'status' && answer['ok'] === true ? { ...answer, witness: witness.networks } : answer;
 }
 
 function splitOnce(url: string): [path: string, query?: string] {

@@ -5,6 +5,7 @@
 import { ConfigError, readGateConfig } from './config.ts';
 import { startGate } from './gate.ts';
 import { GateError } from './gate-error.ts';
+import { openWitness } from '../witness/witness.ts';
 
 await main(process.argv.slice(2));
 
@@ -16,7 +17,8 @@ async function main([path, ...rest]: readonly string[]): Promise<void> {
   }
   try {
     const config = readGateConfig(path);
-    const gate = await startGate(config, (why) => {
+    const witness = openWitness({ nodes: config.witness, nowMs: () => Date.now() });
+    const gate = await startGate(config, witness, (why) => {
       process.stderr.write(`signer ${config.signer}: ${why}\n`);
       process.exit(1);
     });

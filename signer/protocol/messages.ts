@@ -166,6 +166,8 @@ export interface Status {
   /** Since it started, enough peers have shown that they hold no later journal of it; it signs nothing before. */
   readonly confirmed: boolean;
   readonly freezes: readonly StandingFreeze[];
+  /** Networks (CAIP-2) on which its gate asks a node of its own before it signs; the gate adds it to the vault's answer. */
+  readonly witness: readonly string[];
 }
 
 export interface StandingFreeze {
@@ -315,15 +317,12 @@ export function parseIdentityAnswer(value: unknown): Parsed<IdentityAnswer> {
 export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
   return parsing(() => {
     if (isRefusal(value)) return readRefused(value);
-    const answer = readObject(value, 'answer', [
-      'ok',
-      'signer',
-      'sealed',
-      'journal',
-      'ready',
-      'confirmed',
-      'freezes',
-    ]);
+    const answer = readObject(
+      value,
+      'answer',
+      ['ok', 'signer', 'sealed', 'journal', 'ready', 'confirmed', 'freezes'],
+      ['witness'],
+    );
     affirmed(answer['ok']);
     return {
       ok: true,
@@ -333,6 +332,9 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
       ready: readBoolean(answer['ready'], 'answer.ready'),
       confirmed: readBoolean(answer['confirmed'], 'answer.confirmed'),
       freezes: readList(answer['freezes'], 'answer.freezes', { min: 0, max: FREEZES_MAX }, readStanding),
+      witness: readList(answer['witness'] ?? [], 'answer.witness', { min: 0, max: 64 }, (one, path) =>
+        readText(one, path, NETWORK),
+      ),
     };
   });
 }

@@ -63,6 +63,12 @@ export const refusals = Object.freeze({
   NOT_A_PEER: 'the manifest names no such signer beside this one',
   PEER_ROLLED_BACK: 'the peer shows a shorter journal than the one that is held of it',
   PEER_FORKED: 'the peer shows another journal than the one that is held of it',
+  // The signer's own node
+  NODE_UNREACHABLE: 'the signer’s own node cannot be asked',
+  NODE_BEHIND: 'the signer’s own node has not followed its chain to the tip',
+  CHAIN_MISMATCH: 'the signer’s own node follows another chain',
+  COIN_UNKNOWN: 'an input is no coin of the own node’s chain with this amount and script',
+  COIN_UNCONFIRMED: 'an input is not as deep in the own node’s chain as it has to be',
   // Limits
   NO_POLICY: 'no policy has been taken',
   POLICY_STALE: 'the policy does not follow the last one',

@@ -148,7 +148,7 @@ function committing(state: State, act: (commit: Commit<Answer>) => Decision<Answ
   return state.open === undefined ? missingKey(state) : refuse('NO_MANIFEST', 'pin one first');
 }
 
-function status(state: State): Status {
+function status(state: State): Omit<Status, 'witness'> {
   const { open, memory, journal, context, isRestored } = state;
   const sealed = open === undefined;
   const confirmed = commitOf(state)?.isConfirmed() ?? false;
