@@ -139,7 +139,10 @@ test('answers: signed, refused, identity, status; and none that says too much or
     freezes: [freeze],
   };
   assert.ok(!parseStatusAnswer({ ...status, freezes: [{ ...freeze, scope: 'all' }] }).ok);
-  assert.deepEqual(parseStatusAnswer(status), { ok: true, value: status });
+  assert.deepEqual(parseStatusAnswer(status), { ok: true, value: { ...status, witness: [] } });
+  const witnessed = { ...status, witness: ['eip155:1'] };
+  assert.deepEqual(parseStatusAnswer(witnessed), { ok: true, value: witnessed });
+  assert.ok(!parseStatusAnswer({ ...status, witness: ['ethereum'] }).ok);
   assert.ok(!parseStatusAnswer({ ...status, ready: 'yes' }).ok);
 });
 
