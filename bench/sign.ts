@@ -11,7 +11,6 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
-import { fromHex } from '../signer/protocol/canonical.ts';
 import { parseSignRequest, type BitcoinPay, type SignRequest } from '../signer/protocol/messages.ts';
 import {
   askPeer,
@@ -30,7 +29,6 @@ import { openKeys, openWallet, type OwnKey } from '../signer/vault/bitcoin-walle
 import { openJournal } from '../signer/vault/journal.ts';
 import { parseSealedKey, unsealKey } from '../signer/vault/key.ts';
 import { manifestAccounts } from '../signer/vault/manifest-check.ts';
-import { signForPeers } from '../signer/vault/peers.ts';
 import { recoveredAddress } from '../signer/vault/possession.ts';
 import type { Vault } from '../signer/vault/vault.ts';
 
@@ -245,7 +243,7 @@ function verifyAll(
 /** An ask signed, and a countersignature verified by its address. */
 function shareAll(digest: Uint8Array, key: OwnKey | undefined): void {
   assert.ok(key !== undefined);
-  const signature = fromHex(signForPeers(digest, key.privateKey));
+  const signature = secp256k1.sign(digest, key.privateKey, { ...ECDSA, format: 'recovered' });
   assert.ok(recoveredAddress(signature, digest) !== undefined);
 }
 

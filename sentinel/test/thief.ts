@@ -6,11 +6,11 @@ import { bytesToHex, encodeFunctionData, type Address, type Hex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { hotVaultAbi } from '../../contracts/abi/hot-vault.ts';
 import { signedPayCall } from '../../contracts/payments.ts';
-import { parseSealedKey, unsealKey, type OpenKey } from '../../signer/vault/key.ts';
+import { parseSealedKey, unsealKey, type DerivedKey } from '../../signer/vault/key.ts';
 import type { Stack } from '../../core/withdrawals/test/stack.ts';
 
 /** What lies on the signers' disks, opened with their passphrases. */
-export function stolenKeys({ signers, folder }: Stack, count = 2): OpenKey[] {
+export function stolenKeys({ signers, folder }: Stack, count = 2): DerivedKey[] {
   return signers.all.slice(0, count).map(({ id, dataFolder }) => {
     const parsed = parseSealedKey(JSON.parse(readFileSync(join(dataFolder, 'key.json'), 'utf8')));
     assert.ok(parsed.ok);
@@ -18,7 +18,7 @@ export function stolenKeys({ signers, folder }: Stack, count = 2): OpenKey[] {
       parsed.value,
       readFileSync(folder.at('secrets', `signer-${id}.passphrase`), 'utf8'),
     );
-    assert.ok(key);
+    assert.ok(key !== undefined && key.token === undefined);
     return key;
   });
 }

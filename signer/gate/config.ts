@@ -12,6 +12,7 @@ import {
   readText,
   type TextRule,
 } from '../protocol/json.ts';
+import { TOKEN_LABEL } from '../protocol/token.ts';
 import type { BitcoinWitness } from '../witness/witness.ts';
 
 export interface GateConfig {
@@ -27,6 +28,16 @@ export interface GateConfig {
   /** Folder of journal and sealed key; absolute. */
   readonly data: string;
   readonly vaultTimeoutMs: number;
+  /** Where the EVM key is or will be, if it is not in the sealed file. */
+  readonly token?: GateToken;
+}
+
+export interface GateToken {
+  /** The token's PKCS#11 module, by its maker; absolute. */
+  readonly module: string;
+  readonly label: string;
+  /** All that its program has in its environment: where the module finds its own configuration. Never a PIN. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /**
@@ -57,6 +68,7 @@ export class ConfigError extends Error {
 /** Half a second of key derivation on a loaded machine takes several; a batch of 200 inputs too. */
 const VAULT_TIMEOUT_MS = 60_000;
 const FILE_NAME: TextRule = { lengthMax: 4096, pattern: /^[^\0]+$/ };
+const VARIABLE: TextRule = { lengthMax: 64, pattern: /^[A-Z][A-Z0-9_]*$/ };
 const HOST: TextRule = { lengthMax: 255, pattern: /^[0-9a-zA-Z.:-]+$/ };
 const URL_TEXT: TextRule = { lengthMax: 300, pattern: /^https:\/\/[0-9a-zA-Z.:[\]-]+$/ };
 const NODE_URL: TextRule = { lengthMax: 300, pattern: /^https?:\/\/[0-9a-zA-Z.:[\]-]+$/ };
@@ -86,7 +98,7 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
     value,
     'config',
     ['signer', 'listen', 'tls', 'clients', 'data'],
-    ['vaultTimeoutMs', 'peers', 'witness'],
+    ['vaultTimeoutMs', 'peers', 'witness', 'token'],
   );
   const listen = readObject(config['listen'], 'config.listen', ['host', 'port']);
   const tls = readObject(config['tls'], 'config.tls', ['key', 'cert', 'clientCa']);
@@ -118,6 +130,7 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
     witness: readWitness(config['witness'] ?? [], near),
     data: near(readText(config['data'], 'config.data', FILE_NAME)),
     vaultTimeoutMs: timeoutMs,
+    ...(config['token'] === undefined ? {} : { token: readToken(config['token'], near) }),
   };
 }
 
@@ -151,6 +164,26 @@ function readWitness(value: unknown, near: (name: string) => string): BitcoinWit
 /** The file holds `user:password`. */
 function readLogin(file: unknown, path: string, near: (name: string) => string): string {
   return readText(readFileSync(near(readText(file, path, FILE_NAME)), 'utf8').trim(), path, LOGIN);
+}
+
+function readToken(value: unknown, near: (name: string) => string): GateToken {
+  const token = readObject(value, 'config.token', ['module', 'label'], ['env']);
+  const env = Object.entries(readRecord(token['env'] ?? {}));
+  return {
+    module: near(readText(token['module'], 'config.token.module', FILE_NAME)),
+    label: readText(token['label'], 'config.token.label', TOKEN_LABEL),
+    env: Object.fromEntries(
+      env.map(([name, text]) => [
+        readText(name, 'config.token.env', VARIABLE),
+        readText(text, `config.token.env.${name}`, FILE_NAME),
+      ]),
+    ),
+  };
+}
+
+function readRecord(value: unknown): object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new MalformedError('config.token.env: an object expected');
 }
 
 function readClient(value: unknown, path: string): GateClient {

@@ -72,6 +72,7 @@ export async function startGate(
     data: config.data,
     timeoutMs: config.vaultTimeoutMs,
     onDeath,
+    ...(config.token === undefined ? {} : { token: config.token }),
   });
   const peers = openPeers(vault, config.peers, config.tls);
   const server = makeServer(config, peers, witness);

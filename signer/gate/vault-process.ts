@@ -2,7 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { FRAME_BYTES_MAX, type Call } from '../protocol/messages.ts';
+import type { GateToken } from './config.ts';
 import { GateError } from './gate-error.ts';
+import { spawnToken } from './token-process.ts';
 import { openTurns } from './turns.ts';
 
 export interface VaultProcess {
@@ -17,6 +19,7 @@ export interface VaultProcessOptions {
   readonly signer: string;
   readonly data: string;
   readonly timeoutMs: number;
+  readonly token?: GateToken;
   /** The vault is gone though nobody stopped it; it is never started again by the gate. */
   readonly onDeath: (why: string) => void;
 }
@@ -77,7 +80,7 @@ export async function startVaultProcess(options: VaultProcessOptions): Promise<V
   };
 }
 
-function spawnVault({ signer, data }: VaultProcessOptions): ChildProcess {
+function spawnVault({ signer, data, token }: VaultProcessOptions): ChildProcess {
   const signerFile = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
   // Of the packages only those that the vault loads: what the ceremony's programs need, it cannot even read.
   const packages = ['@noble', '@scure', 'micro-packed'].map((name) => `node_modules/${name}`);
@@ -89,11 +92,17 @@ function spawnVault({ signer, data }: VaultProcessOptions): ChildProcess {
     '--disable-proto=throw',
     '--no-addons',
   ];
-  return spawn(process.execPath, [...flags, signerFile('vault/main.ts'), data, signer], {
+  const beside = token === undefined ? undefined : spawnToken(token);
+  const named = token === undefined ? [] : [token.label];
+  const child = spawn(process.execPath, [...flags, signerFile('vault/main.ts'), data, signer, ...named], {
     env: {},
     cwd: data,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', ...(beside === undefined ? [] : [beside.stdin, beside.stdout])],
   });
+  // From here on the vault alone holds the other ends: it asks, and with it the token's program ends.
+  beside?.stdin.destroy();
+  beside?.stdout.destroy();
+  return child;
 }
 
 /** Hands out whole lines of stdout to whoever waits; the vault speaks only when it was asked. */

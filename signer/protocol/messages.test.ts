@@ -8,7 +8,7 @@ import {
   EVM_ORDERS_MAX,
   parseIdentityAnswer,
   parseMakeKey,
-  parsePassphrase,
+  parseUnseal,
   parseSignAnswer,
   parseSignRequest,
   parseStatusAnswer,
@@ -147,9 +147,12 @@ test('answers: signed, refused, identity, status; and none that says too much or
 });
 
 test('passphrases and key requests', () => {
-  assert.deepEqual(parsePassphrase({ passphrase: 'twelve chars' }), { ok: true, value: 'twelve chars' });
+  for (const request of [{ passphrase: 'twelve chars' }, { passphrase: 'twelve chars', pin: '1234' }])
+    assert.deepEqual(parseUnseal(request), { ok: true, value: request });
+  for (const pin of ['123', 'x'.repeat(256), 'new\nline', 1234])
+    assert.ok(!parseUnseal({ passphrase: 'twelve chars', pin }).ok);
   for (const passphrase of ['eleven char', 'with\na newline', 'x'.repeat(1025), 12, null]) {
-    assert.ok(!parsePassphrase({ passphrase }).ok);
+    assert.ok(!parseUnseal({ passphrase }).ok);
   }
   const request = { passphrase: 'twelve chars', epoch: 1, chain: 'main' };
   assert.deepEqual(parseMakeKey(request), { ok: true, value: request });

@@ -18,6 +18,7 @@ import { JOURNAL_LINE, JOURNAL_PAGE_MAX } from './journal-entry.ts';
 import { EPOCH_MAX, EVM_ADDRESS, XPUB } from './manifest.ts';
 import { readOrder, type Order, type OrderJson } from './order.ts';
 import { refusalCodes, type RefusalCode } from './refusals.ts';
+import { TOKEN_PIN } from './token.ts';
 import { readOrderAssertion, type OrderAssertion, type OrderAssertionJson } from './signatures.ts';
 
 /** Largest request body, in bytes: PSBT_LENGTH_MAX, 500 orders, and the claims. */
@@ -185,6 +186,14 @@ export interface MakeKeyRequest {
   readonly chain: 'main' | 'test';
   /** What operators threw: faces 1 to 6, in order. It is mixed with the system's generator. */
   readonly dice?: string;
+  /** Of the signer's token: with it the EVM key is made there, and never leaves. */
+  readonly pin?: string;
+}
+
+export interface UnsealRequest {
+  readonly passphrase: string;
+  /** Of the token in which the EVM key is; refused where it is in none. */
+  readonly pin?: string;
 }
 
 /** Entries of a signer's journal, as they stand in its file; who asks checks the chain of hashes. */
@@ -229,19 +238,26 @@ export function parseSignRequest(value: unknown): Parsed<Pay> {
   });
 }
 
-export function parsePassphrase(value: unknown): Parsed<string> {
-  return parsing(() => readPassphrase(readObject(value, 'request', ['passphrase'])['passphrase']));
+export function parseUnseal(value: unknown): Parsed<UnsealRequest> {
+  return parsing(() => {
+    const { passphrase, pin } = readObject(value, 'request', ['passphrase'], ['pin']);
+    return { passphrase: readPassphrase(passphrase), ...readPin(pin) };
+  });
 }
+
+const readPin = (pin: unknown): { pin?: string } =>
+  pin === undefined ? {} : { pin: readText(pin, 'request.pin', TOKEN_PIN) };
 
 export function parseMakeKey(value: unknown): Parsed<MakeKeyRequest> {
   return parsing(() => {
-    const request = readObject(value, 'request', ['passphrase', 'epoch', 'chain'], ['dice']);
+    const request = readObject(value, 'request', ['passphrase', 'epoch', 'chain'], ['dice', 'pin']);
     const { dice } = request;
     return {
       passphrase: readPassphrase(request['passphrase']),
       epoch: readNumber(request['epoch'], 'request.epoch', EPOCH_MAX),
       chain: readOneOf(request['chain'], 'request.chain', ['main', 'test'] as const),
       ...(dice === undefined ? {} : { dice: readText(dice, 'request.dice', DICE) }),
+      ...readPin(request['pin']),
     };
   });
 }

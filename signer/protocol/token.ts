@@ -8,7 +8,7 @@ import { readHex, readNumber, readObject, readOneOf, readText, type TextRule } f
 /** A label has 32 bytes in a token, and is padded with spaces there. */
 export const TOKEN_LABEL: TextRule = { lengthMax: 32, pattern: /^[0-9A-Za-z_.-]([0-9A-Za-z _.-]*[0-9A-Za-z_.-])?$/ };
 /** As the token tells it. */
-const SERIAL: TextRule = { lengthMax: 16, pattern: /^[\x20-\x7e]*$/ };
+export const TOKEN_SERIAL: TextRule = { lengthMax: 16, pattern: /^[\x20-\x7e]*$/ };
 /** Tokens want between four and 255 bytes. */
 export const TOKEN_PIN: TextRule = { lengthMax: 255, pattern: /^[\x20-\x7e]{4,}$/ };
 const DETAIL: TextRule = { lengthMax: 300, pattern: /^/ };
@@ -71,7 +71,7 @@ export function parseTokenAnswer(value: unknown): Parsed<{ readonly id: number; 
     const { serial, publicKey, signature } = fields;
     const answer: TokenAnswer = {
       ok: true,
-      ...(serial === undefined ? {} : { serial: readText(serial, 'answer.serial', SERIAL) }),
+      ...(serial === undefined ? {} : { serial: readText(serial, 'answer.serial', TOKEN_SERIAL) }),
       ...(publicKey === undefined ? {} : { publicKey: readHex(publicKey, 'answer.publicKey', 65) }),
       ...(signature === undefined ? {} : { signature: readHex(signature, 'answer.signature', 64) }),
     };

@@ -10,6 +10,7 @@ import { askDocument, type Awaiting } from '../protocol/peers.ts';
 import { policyDocument, type Policy } from '../protocol/policy.ts';
 import { parseKeyFile } from '../vault/key-file.ts';
 import { unsealKey } from '../vault/key.ts';
+import { evmKeyInMemory } from '../vault/evm-key.ts';
 import { signForPeers } from '../vault/peers.ts';
 import type { Vault } from '../vault/vault.ts';
 import { sha256, signedBy } from './people.ts';
@@ -53,7 +54,8 @@ function rig(t: TestContext, policy: (whole: Policy) => Partial<Policy>): Rig {
   for (const vault of own.vaults) assert.ok(callThrough(vault, 'confirm', {}).ok);
   const sealed = parseKeyFile(readFileSync(join(own.folders[0]!, 'key.json'), 'utf8'));
   const key = sealed && unsealKey(sealed, PASSPHRASE);
-  assert.ok(key);
+  assert.ok(key !== undefined && key.token === undefined);
+  const evm = evmKeyInMemory(key.evmPrivateKey);
   let shown: { previous: Uint8Array; sequence: bigint } | undefined;
   const tell: Rig['tell'] = (request, bend, atMs = own.clock.nowMs) => {
     const decided = call(captured, 'sign', request);
@@ -77,8 +79,9 @@ function rig(t: TestContext, policy: (whole: Policy) => Partial<Policy>): Rig {
       entry: 0n,
       entryHash: new Uint8Array(32),
     };
-    const signature = signForPeers(askDocument.digest(ask, sha256), key.evmPrivateKey);
-    const asked = { ask: askDocument.toJson(ask), signature, line: '', lines: [...before, line] as Json };
+    const signature = signForPeers(askDocument.digest(ask, sha256), evm);
+    assert.ok(signature.ok);
+    const asked = { ask: askDocument.toJson(ask), signature: signature.value, line: '', lines: [...before, line] as Json };
     const answer = call(honest, 'countersign', asked);
     assert.ok('countersignature' in answer, JSON.stringify(answer));
   };

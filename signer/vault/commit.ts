@@ -16,6 +16,7 @@ import {
   type CountersignAnswer,
 } from '../protocol/peers.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import type { EvmKey } from './evm-key.ts';
 import type { Journal } from './journal.ts';
 import type { Memory } from './memory.ts';
 import {
@@ -57,7 +58,7 @@ interface Parts {
   readonly journal: Journal;
   readonly nowMs: () => number;
   readonly manifest: Manifest;
-  readonly evmPrivateKey: Uint8Array;
+  readonly evm: EvmKey;
 }
 
 /** Commit of a vault whose key is open and whose manifest is pinned. */
@@ -71,8 +72,11 @@ export function openCommit<T>(parts: Parts): Commit<T> {
   let last = 0;
   const ask = (id: number, entry: bigint, finish: () => Decision<T>): Decision<Awaiting> => {
     const made = askFor(entry, parts);
-    awaited.set(id, { entry, ask: made.ask, finish });
-    return accept(awaitingOf({ id, needed: countersignaturesNeeded(manifest, isConfirmed), ...made }, parts));
+    const asked = awaitingOf({ id, needed: countersignaturesNeeded(manifest, isConfirmed), ...made }, parts);
+    if (asked.ok) awaited.set(id, { entry, ask: made.ask, finish });
+    // Without an ask nobody can accept the entry.
+    else if (unsigned.has(entry) && voidEntry(entry, parts)) forget(entry);
+    return asked;
   };
   /** No ask for it is released any more, an earlier one neither. */
   const forget = (entry: bigint): void => {
@@ -131,11 +135,13 @@ function askFor(
 
 function awaitingOf(
   made: { readonly id: number; readonly needed: number; readonly ask: Ask; readonly line: string },
-  { signer, evmPrivateKey }: Parts,
-): Awaiting {
+  { signer, evm }: Parts,
+): Decision<Awaiting> {
   const { id, needed, ask, line } = made;
-  const signature = signForPeers(askDocument.digest(ask, sha256), evmPrivateKey);
-  return { ok: true, signer, awaiting: { id, needed, ask: askDocument.toJson(ask), signature, line } };
+  const signed = signForPeers(askDocument.digest(ask, sha256), evm);
+  if (!signed.ok) return signed;
+  const { value: signature } = signed;
+  return accept({ ok: true, signer, awaiting: { id, needed, ask: askDocument.toJson(ask), signature, line } });
 }
 
 /** Nothing was signed for the entry: if nothing was written since either, it need not count for a day. */
@@ -178,5 +184,6 @@ function countersign(
   if (refusal !== undefined) return refusal;
   if (end < ask.sequence) return accept({ ok: true, signer, holds: end.toString() });
   const digest = countersignDocument.digest({ ...ask, by: signer }, sha256);
-  return accept({ ok: true, signer, countersignature: signForPeers(digest, parts.evmPrivateKey) });
+  const signed = signForPeers(digest, parts.evm);
+  return signed.ok ? accept({ ok: true, signer, countersignature: signed.value }) : signed;
 }

@@ -101,7 +101,9 @@ export function certify(state: State, body: unknown): Decision<Answer> {
   if (!decision.ok) return decision;
   const { root, digest, entry } = decision.value;
   if (entry !== undefined) journal.append('certify', { ...entry });
-  const signature = signForPeers(digest, open.key.evmPrivateKey);
+  const made = signForPeers(digest, open.evm);
+  if (!made.ok) return made;
+  const { value: signature } = made;
   return accept({ ok: true, signer: context.signer, journal: journal.head(), root: toHex(root), signature });
 }
 

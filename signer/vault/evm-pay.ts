@@ -1,12 +1,11 @@
 /** Decides on a payment by the EVM vault contract, and signs its EIP-712 digest. */
-import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
-import { compareBytes, concat, fixed, fromHex, toHex, u256 } from '../protocol/canonical.ts';
+import { concat, fixed, fromHex, toHex, u256 } from '../protocol/canonical.ts';
 import type { ManifestEvm } from '../protocol/manifest.ts';
 import type { EvmPay } from '../protocol/messages.ts';
 import { evmAddressHex } from './addresses.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
-import { VaultFault } from './fault.ts';
+import type { EvmKey } from './evm-key.ts';
 import type { Policy } from '../protocol/policy.ts';
 import { checkNotFrozen } from './freezes.ts';
 import { checkOrderLimits } from './limits.ts';
@@ -96,15 +95,12 @@ export function decideEvmPay(request: EvmPay, rules: EvmRules, memory: Memory): 
   return accept({ entry: payEntry({ ...attempt, asset, fee: 0n, details }), ...decision });
 }
 
-/** 0x and r ‖ s ‖ v with v 27 or 28 (RFC 6979, low s); the key is recovered from it and compared. */
-export function signEvmPay(digest: Uint8Array, privateKey: Uint8Array): string {
-  const recovered = secp256k1.sign(digest, privateKey, { prehash: false, lowS: true, format: 'recovered' });
-  const publicKey = secp256k1.recoverPublicKey(recovered, digest, { prehash: false });
-  if (compareBytes(publicKey, secp256k1.getPublicKey(privateKey, true)) !== 0) {
-    throw new VaultFault('SIGNATURE_WRONG', 'a fresh signature does not verify: faulty memory or processor');
-  }
-  const v = 27 + (recovered[0] ?? 0);
-  return `0x${toHex(recovered.subarray(1))}${v.toString(16)}`;
+/** 0x and r ‖ s ‖ v with v 27 or 28, and the lower s. */
+export function signEvmPay(digest: Uint8Array, key: EvmKey): Decision<string> {
+  const recovered = key.sign(digest);
+  if (!recovered.ok) return recovered;
+  const v = 27 + (recovered.value[0] ?? 0);
+  return accept(`0x${toHex(recovered.value.subarray(1))}${v.toString(16)}`);
 }
 
 /** EIP-712 digest of a Pay of the HotVault (docs/decisions/0001). */

@@ -39,7 +39,9 @@ test('account, fingerprint and EVM address are those of another library', () => 
 test('the sealed file opens for its passphrase, and for no other or none of its parts altered', () => {
   const parsed = parseSealedKey(JSON.parse(formatSealedKey(sealed)));
   assert.ok(parsed.ok);
-  assert.equal(toHex(unsealKey(parsed.value, PASSPHRASE)!.evmPrivateKey), toHex(key.evmPrivateKey));
+  const opened = unsealKey(parsed.value, PASSPHRASE);
+  assert.ok(opened?.token === undefined && opened && key.token === undefined);
+  assert.equal(toHex(opened.evmPrivateKey), toHex(key.evmPrivateKey));
   assert.equal(unsealKey(parsed.value, `${PASSPHRASE}r`), undefined);
   const other = { ...parsed.value, identity: { ...parsed.value.identity, signer: 'signer-b' } };
   assert.equal(unsealKey(other, PASSPHRASE), undefined);

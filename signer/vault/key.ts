@@ -17,7 +17,9 @@ import {
 } from '../protocol/canonical.ts';
 import { SIGNER_ID, readHex, readNumber, readObject, readOneOf, readText } from '../protocol/json.ts';
 import { EPOCH_MAX, EVM_ADDRESS, XPUB } from '../protocol/manifest.ts';
+import { TOKEN_KEY_ID_BYTES, TOKEN_LABEL, TOKEN_SERIAL } from '../protocol/token.ts';
 import { evmAddressOfKey } from './addresses.ts';
+import type { TokenKey } from './token.ts';
 
 /** What everybody may know of a key. */
 export interface PublicKeyRecord {
@@ -36,13 +38,20 @@ export interface SealedKey {
   readonly salt: Uint8Array;
   readonly nonce: Uint8Array;
   readonly sealed: Uint8Array;
+  /** The EVM key, where it is in a token: everything else follows from what is sealed. */
+  readonly token?: TokenKey;
 }
 
-export interface OpenKey {
+/** All that follows from the entropy. */
+export interface DerivedKey {
   readonly identity: PublicKeyRecord;
   readonly account: HDKey;
   readonly evmPrivateKey: Uint8Array;
+  readonly token?: undefined;
 }
+
+/** The key of the EVM address was made in a token; the one that would follow from the entropy is not used. */
+export type OpenKey = DerivedKey | (Pick<DerivedKey, 'identity' | 'account'> & { readonly token: TokenKey });
 
 /** BIP-32 version bytes: xpub and tpub. */
 const versions = {
@@ -61,6 +70,7 @@ interface Sealing {
   readonly chain: 'main' | 'test';
   readonly passphrase: string;
   readonly randomBytes: (length: number) => Uint8Array;
+  readonly token?: TokenKey;
 }
 
 /**
@@ -74,22 +84,23 @@ export function makeKey(options: Sealing & { readonly dice?: string }): { key: O
 
 /** Seals entropy that a backup gave back, as a key that was just made is sealed. */
 export function sealEntropy(entropy: Uint8Array, options: Sealing): { key: OpenKey; sealed: SealedKey } {
-  const key = deriveKey(entropy, options);
+  const { token } = options;
+  const key = openKeyOf(deriveKey(entropy, options), token);
   const salt = options.randomBytes(16);
   const nonce = options.randomBytes(24);
-  const cipher = cipherOf(options.passphrase, salt, nonce, key.identity);
-  return { key, sealed: { identity: key.identity, salt, nonce, sealed: cipher.encrypt(entropy) } };
+  const record = { identity: key.identity, salt, nonce, ...(token === undefined ? {} : { token }) };
+  return { key, sealed: { ...record, sealed: cipherOf(options.passphrase, record).encrypt(entropy) } };
 }
 
 /** Opens a sealed key, or undefined when the passphrase is another or the file was altered. */
 export function unsealKey(sealed: SealedKey, passphrase: string): OpenKey | undefined {
   const entropy = unsealEntropy(sealed, passphrase);
-  return entropy === undefined ? undefined : deriveKey(entropy, sealed.identity);
+  return entropy === undefined ? undefined : openKeyOf(deriveKey(entropy, sealed.identity), sealed.token);
 }
 
 /** The 32 bytes that everything is derived from, for a backup; undefined as for unsealKey. */
 export function unsealEntropy(sealed: SealedKey, passphrase: string): Uint8Array | undefined {
-  const cipher = cipherOf(passphrase, sealed.salt, sealed.nonce, sealed.identity);
+  const cipher = cipherOf(passphrase, sealed);
   let entropy: Uint8Array;
   try {
     entropy = cipher.decrypt(sealed.sealed);
@@ -97,8 +108,14 @@ export function unsealEntropy(sealed: SealedKey, passphrase: string): Uint8Array
     // The cipher throws for a tag that does not fit; a wrong passphrase is an ordinary answer.
     return undefined;
   }
-  const key = deriveKey(entropy, sealed.identity);
+  const key = openKeyOf(deriveKey(entropy, sealed.identity), sealed.token);
   return JSON.stringify(key.identity) === JSON.stringify(sealed.identity) ? entropy : undefined;
+}
+
+function openKeyOf(derived: DerivedKey, token: TokenKey | undefined): OpenKey {
+  if (token === undefined) return derived;
+  const { account, identity } = derived;
+  return { account, token, identity: { ...identity, evmAddress: evmAddressOfKey(fromHex(token.publicKey)) } };
 }
 
 /** An extended public key of a chain, or undefined when the text is none. Throws never. */
@@ -113,9 +130,9 @@ export function parseXpub(xpub: string, chain: 'main' | 'test'): HDKey | undefin
 }
 
 /** The sealed key as the text of its file. */
-export function formatSealedKey({ identity, salt, nonce, sealed }: SealedKey): string {
+export function formatSealedKey({ identity, salt, nonce, sealed, token }: SealedKey): string {
   const hexes = { salt: toHex(salt), nonce: toHex(nonce), sealed: toHex(sealed) };
-  return `${JSON.stringify({ version: 1, ...identity, ...hexes }, undefined, 2)}\n`;
+  return `${JSON.stringify({ version: 1, ...identity, ...hexes, token }, undefined, 2)}\n`;
 }
 
 export function parseSealedKey(value: unknown): Parsed<SealedKey> {
@@ -132,7 +149,7 @@ export function parseSealedKey(value: unknown): Parsed<SealedKey> {
       'nonce',
       'sealed',
     ];
-    const file = readObject(value, 'key', names);
+    const file = readObject(value, 'key', names, ['token']);
     if (file['version'] !== 1) throw new MalformedError('key.version: 1 expected');
     const identity = {
       signer: readText(file['signer'], 'key.signer', SIGNER_ID),
@@ -147,8 +164,19 @@ export function parseSealedKey(value: unknown): Parsed<SealedKey> {
       salt: readHex(file['salt'], 'key.salt', 16),
       nonce: readHex(file['nonce'], 'key.nonce', 24),
       sealed: readHex(file['sealed'], 'key.sealed', ENTROPY_BYTES + 16),
+      ...(file['token'] === undefined ? {} : { token: readTokenKey(file['token']) }),
     };
   });
+}
+
+function readTokenKey(value: unknown): TokenKey {
+  const token = readObject(value, 'key.token', ['label', 'serial', 'keyId', 'publicKey']);
+  return {
+    label: readText(token['label'], 'key.token.label', TOKEN_LABEL),
+    serial: readText(token['serial'], 'key.token.serial', TOKEN_SERIAL),
+    keyId: toHex(readHex(token['keyId'], 'key.token.keyId', TOKEN_KEY_ID_BYTES)),
+    publicKey: toHex(readHex(token['publicKey'], 'key.token.publicKey', 65)),
+  };
 }
 
 /** `portcullis/key-entropy/1`: the throws by their own hash, since there may be more than a text of a document has. */
@@ -164,7 +192,7 @@ const mixed = (random: Uint8Array, dice: string): Uint8Array =>
 export function deriveKey(
   entropy: Uint8Array,
   { signer, epoch, chain }: { signer: string; epoch: number; chain: 'main' | 'test' },
-): OpenKey {
+): DerivedKey {
   const root = HDKey.fromMasterSeed(entropy, versions[chain]);
   const coin = chain === 'main' ? 0 : 1;
   const account = descend(root, [48 + HARDENED, coin + HARDENED, epoch + HARDENED, 2 + HARDENED]);
@@ -190,16 +218,19 @@ function descend(from: HDKey, indexes: readonly number[]): HDKey {
   return indexes.reduce((key, index) => key.deriveChild(index), from);
 }
 
-/** The identity is authenticated with the secret: a sealed file serves one signer, epoch and chain. */
-function cipherOf(passphrase: string, salt: Uint8Array, nonce: Uint8Array, identity: PublicKeyRecord) {
+/** The identity is authenticated with the secret: a sealed file serves one signer, epoch, chain and token. */
+function cipherOf(passphrase: string, { identity, token, salt, nonce }: Omit<SealedKey, 'sealed'>) {
   const { signer, epoch, chain, xpub, fingerprint, evmAddress } = identity;
-  const bound = encodeDocument('portcullis/sealed-key/1', [
+  const bound = encodeDocument(token === undefined ? 'portcullis/sealed-key/1' : 'portcullis/sealed-key-token/1', [
     text(signer),
     u32(epoch),
     text(chain),
     text(xpub),
     fromHex(fingerprint),
     text(evmAddress),
+    ...(token === undefined
+      ? []
+      : [text(token.label), text(token.serial), fromHex(token.keyId), fromHex(token.publicKey)]),
   ]);
   const password = new TextEncoder().encode(passphrase.normalize('NFKC'));
   return xchacha20poly1305(scrypt(password, salt, SCRYPT), nonce, bound);

@@ -1,12 +1,14 @@
 /**
- * The vault's process: `node … vault/main.ts DATA_FOLDER SIGNER_ID`, run by the gate under the permission model.
- * Frames come on stdin and go out on stdout, one JSON text a line, one at a time; faults end the process.
+ * The vault's process: `node … vault/main.ts DATA_FOLDER SIGNER_ID [TOKEN_LABEL]`, run by the gate under the
+ * permission model. Frames come on stdin and go out on stdout, one JSON text a line, one at a time; faults end the
+ * process. With a token, its program reads at descriptor 3 and answers at 4.
  */
 import { randomBytes } from 'node:crypto';
 import { readSync, writeSync } from 'node:fs';
 import { SIGNER_ID } from '../protocol/json.ts';
 import { FRAME_BYTES_MAX } from '../protocol/messages.ts';
 import { VaultFault } from './fault.ts';
+import { openTokenPipe } from './token-pipe.ts';
 import { openVault, type Vault } from './vault.ts';
 
 const STDIN = 0;
@@ -15,9 +17,9 @@ const CHUNK_BYTES = 1 << 16;
 
 main(process.argv.slice(2));
 
-function main([folder, signer, ...rest]: readonly string[]): void {
+function main([folder, signer, tokenLabel, ...rest]: readonly string[]): void {
   if (folder === undefined || signer === undefined || rest.length > 0 || !SIGNER_ID.pattern.test(signer)) {
-    process.stderr.write('usage: vault/main.ts DATA_FOLDER SIGNER_ID\n');
+    process.stderr.write('usage: vault/main.ts DATA_FOLDER SIGNER_ID [TOKEN_LABEL]\n');
     process.exitCode = 2;
     return;
   }
@@ -27,6 +29,7 @@ function main([folder, signer, ...rest]: readonly string[]): void {
       folder,
       nowMs: () => Date.now(),
       randomBytes: (length) => randomBytes(length),
+      ...(tokenLabel === undefined ? {} : { tokenPipe: openTokenPipe(tokenLabel) }),
     });
     send(JSON.stringify({ ready: signer }));
     serve(vault);

@@ -2,7 +2,6 @@
  * Peers' journals as far as they have come here: what they signed counts as if this signer had signed it, and no
  * entry of theirs is accepted that this signer's own limits forbid (docs/decisions/0029-shared-journals.md).
  */
-import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { U64_MAX, parsing, toHex } from '../protocol/canonical.ts';
 import { JOURNAL_PAGE_MAX, parseJournalLine, type JournalEntry } from '../protocol/journal-entry.ts';
@@ -21,6 +20,7 @@ import type { Manifest } from '../protocol/manifest.ts';
 import { askDocument, countersignDocument, type Ask, type CountersignRequest } from '../protocol/peers.ts';
 import type { Policy } from '../protocol/policy.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import type { EvmKey } from './evm-key.ts';
 import { checkNotFrozen, type FreezeMemory } from './freezes.ts';
 import { checkFeeLimit, checkNamed, checkOrderLimits } from './limits.ts';
 import { attemptKey, isSpendingKind, spendingKinds, type SpendingKind } from './pay-entries.ts';
@@ -318,8 +318,10 @@ function checkOrdersOf(
 }
 
 /** Signs a digest of these documents. It is no payment: that digest is a Keccak hash, this one SHA-256 with a domain. */
-export const signForPeers = (digest: Uint8Array, evmPrivateKey: Uint8Array): string =>
-  toHex(secp256k1.sign(digest, evmPrivateKey, { prehash: false, lowS: true, format: 'recovered' }));
+export function signForPeers(digest: Uint8Array, key: EvmKey): Decision<string> {
+  const signature = key.sign(digest);
+  return signature.ok ? accept(toHex(signature.value)) : signature;
+}
 
 /** How many distinct peers of the manifest countersigned this ask. */
 export function countersignaturesOf(

@@ -5,22 +5,23 @@ import { compareBytes } from '../protocol/canonical.ts';
 import { possessionDocument, type PossessionProof } from '../protocol/possession.ts';
 import { evmAddressOfKey } from './addresses.ts';
 import { accept, refuse, type Decision } from './decision.ts';
+import type { EvmKey } from './evm-key.ts';
 import { parseXpub, privateKeyOf, type OpenKey } from './key.ts';
 
 /** Signs who this is and the challenge, with both keys. What is signed is no payment: it is no EIP-712 digest. */
 export function provePossession(
-  { identity, account, evmPrivateKey }: OpenKey,
+  { identity, account }: OpenKey,
+  key: EvmKey,
   challenge: Uint8Array,
-): PossessionProof {
+): Decision<PossessionProof> {
   const { epoch, signer, chain, xpub, evmAddress } = identity;
   const possession = { epoch, signer, chain, xpub, evmAddress, challenge };
   const digest = possessionDocument.digest(possession, sha256);
   const options = { prehash: false, lowS: true } as const;
-  return {
-    possession,
-    bitcoin: secp256k1.sign(digest, privateKeyOf(account), { ...options, format: 'compact' }),
-    evm: secp256k1.sign(digest, evmPrivateKey, { ...options, format: 'recovered' }),
-  };
+  const evm = key.sign(digest);
+  if (!evm.ok) return evm;
+  const bitcoin = secp256k1.sign(digest, privateKeyOf(account), { ...options, format: 'compact' });
+  return accept({ possession, bitcoin, evm: evm.value });
 }
 
 /** Whether both keys that the proof names signed it, over this challenge. */

@@ -4,15 +4,15 @@ import type { Pay, Signed } from '../protocol/messages.ts';
 import type { Policy } from '../protocol/policy.ts';
 import { decideBitcoinChild } from './bitcoin-child.ts';
 import { decideBitcoinPay, signBitcoin } from './bitcoin-pay.ts';
-import type { BitcoinKeys, BitcoinWallet } from './bitcoin-wallet.ts';
+import type { BitcoinWallet } from './bitcoin-wallet.ts';
 import { authorise } from './customers.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { decideEvmPay, signEvmPay } from './evm-pay.ts';
-import type { OpenKey } from './key.ts';
 import type { Memory } from './memory.ts';
 import type { OrderRules } from './orders.ts';
 import { fundsOf } from './paid-in.ts';
 import { attemptKey, type ChildEntry, type PayEntry } from './pay-entries.ts';
+import type { OpenKeys } from './state.ts';
 
 export interface Approved {
   /** What must be journalled before signing; undefined when this very transaction was decided on before. */
@@ -20,7 +20,7 @@ export interface Approved {
   /** Place and id of the transaction. */
   readonly key: string;
   readonly payment: { readonly network: string; readonly asset: string };
-  readonly sign: () => Pick<Signed, 'psbt' | 'signature' | 'address'>;
+  readonly sign: () => Decision<Pick<Signed, 'psbt' | 'signature' | 'address'>>;
 }
 
 export interface SigningRules {
@@ -30,7 +30,7 @@ export interface SigningRules {
   readonly nowMs: number;
   readonly memory: Memory;
   readonly wallet: BitcoinWallet;
-  readonly open: { readonly key: OpenKey; readonly keys: BitcoinKeys };
+  readonly open: OpenKeys;
 }
 
 /** Every check of a request; nothing is signed and nothing remembered yet. */
@@ -60,7 +60,7 @@ function decideBitcoin(
     entry,
     key: attemptKey(network, transaction.txid),
     payment: found,
-    sign: () => ({ psbt: signBitcoin(request, transaction, open.keys) }),
+    sign: () => accept({ psbt: signBitcoin(request, transaction, open.keys) }),
   });
 }
 
@@ -82,10 +82,12 @@ function decideEvm(request: Extract<Pay, { type: 'evm-pay' }>, context: SigningR
     entry,
     key: attemptKey(place, id),
     payment: { network: found.network, asset },
-    sign: () => ({
-      signature: signEvmPay(digest, open.key.evmPrivateKey),
-      address: open.key.identity.evmAddress,
-    }),
+    sign: () => {
+      const signature = signEvmPay(digest, open.evm);
+      return signature.ok
+        ? accept({ signature: signature.value, address: open.key.identity.evmAddress })
+        : signature;
+    },
   });
 }
 

@@ -16,11 +16,13 @@ import type { AttestationMemory } from './attestations.ts';
 import { openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
 import { openCommit, type Commit } from './commit.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import type { EvmKey } from './evm-key.ts';
 import type { Journal } from './journal.ts';
 import type { OpenKey, SealedKey } from './key.ts';
 import { manifestAccounts } from './manifest-check.ts';
 import type { Memory } from './memory.ts';
 import type { RefusalLog } from './refusal-log.ts';
+import type { Token, TokenPipe } from './token.ts';
 
 export interface VaultContext {
   readonly signer: string;
@@ -28,6 +30,15 @@ export interface VaultContext {
   /** Unix milliseconds. */
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
+  /** To the token in which the EVM key is or will be, where there is one. */
+  readonly tokenPipe?: TokenPipe;
+}
+
+/** What an unsealed vault signs with. */
+export interface OpenKeys {
+  readonly key: OpenKey;
+  readonly keys: BitcoinKeys;
+  readonly evm: EvmKey;
 }
 
 export interface State {
@@ -35,11 +46,12 @@ export interface State {
   readonly memory: Memory;
   readonly journal: Journal;
   readonly refusals: RefusalLog;
+  readonly token: Token | undefined;
   readonly attestations: AttestationMemory;
   sealed: SealedKey | undefined;
   /** The key came out of a backup: it proves that it is the one, and signs nothing else. */
   readonly isRestored: boolean;
-  open: { readonly key: OpenKey; readonly keys: BitcoinKeys } | undefined;
+  open: OpenKeys | undefined;
   wallet: BitcoinWallet | undefined;
   commit: Commit<Answer> | undefined;
 }
@@ -76,8 +88,8 @@ export function commitOf(state: State): Commit<Answer> | undefined {
   const { memory, open, journal, context } = state;
   if (open === undefined || memory.manifest === undefined) return undefined;
   const { signer, nowMs } = context;
-  const { evmPrivateKey } = open.key;
-  state.commit ??= openCommit({ signer, memory, journal, nowMs, manifest: memory.manifest, evmPrivateKey });
+  const { evm } = open;
+  state.commit ??= openCommit({ signer, memory, journal, nowMs, manifest: memory.manifest, evm });
   return state.commit;
 }
 

@@ -34,6 +34,7 @@ import {
   type State,
   type VaultContext,
 } from './state.ts';
+import { openToken } from './token.ts';
 
 /** How far the clock may stand before the last entry: corrections by a second are ordinary. */
 const CLOCK_SKEW_MAX_MS = 60_000;
@@ -58,6 +59,7 @@ export function openVault(context: VaultContext): Vault {
     memory,
     journal,
     refusals,
+    token: context.tokenPipe && openToken(context.tokenPipe),
     attestations: new Map(),
     sealed: found?.sealed,
     isRestored: found?.isRestored ?? false,
@@ -131,7 +133,10 @@ function sign(state: State, body: unknown): Decision<Answer> {
   return commit.await(memory.own.get(key) ?? 0n, entry !== undefined, () => {
     // One may have come while peers were asked.
     const frozen = checkNotFrozen(memory.freezes, payment);
-    return frozen ?? accept({ ok: true, signer: context.signer, ...finish(), journal: journal.head() });
+    if (frozen !== undefined) return frozen;
+    const signed = finish();
+    if (!signed.ok) return signed;
+    return accept({ ok: true, signer: context.signer, ...signed.value, journal: journal.head() });
   });
 }
 

@@ -5,7 +5,7 @@ import { bytesToHex, type Hex } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';
 import { callRpc } from './json-rpc.ts';
 import { freePort, PartError, removeFolder, startProcess, withFolder, type PartProcess } from './process.ts';
-import { findOnPath } from './provision-bitcoind.ts';
+import { findOnPath } from './debian-packages.ts';
 
 export interface AnvilOptions {
   /** Made when absent; started again on it after stop(), the node has the same chain. Without one: a temporary folder, removed by stop(). */

@@ -1,15 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { findOnPath, run, unpackDebian } from './debian-packages.ts';
 import { PartError } from './process.ts';
-import {
-  findOnPath,
-  readable,
-  run,
-  withLock,
-  writeAptConfig,
-  type ProvisionOptions,
-} from './provision-bitcoind.ts';
+import type { ProvisionOptions } from './provision-bitcoind.ts';
 
 /** A program, and where its libraries lie when they are not the system's. */
 export interface ChromiumProgram {
@@ -17,7 +10,6 @@ export interface ChromiumProgram {
   readonly env: Readonly<Record<string, string>>;
 }
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Chromium without windows: a third of the whole browser's libraries are not needed. */
 const PACKAGE = 'chromium-headless-shell';
 const PROGRAM = 'usr/lib/chromium/chromium-headless-shell';
@@ -35,46 +27,33 @@ const LIBRARIES: Readonly<Record<string, string>> = {
 export async function provisionChromium(options: ProvisionOptions = {}): Promise<ChromiumProgram> {
   const onPath = options.ignorePath ? undefined : await findOnPath('chromium');
   if (onPath !== undefined) return { command: onPath, env: {} };
-  const cache = options.cacheFolder ?? process.env['PORTCULLIS_CACHE'] ?? join(ROOT, '.cache');
-  const folder = join(cache, 'chromium');
-  if (!(await readable(join(folder, PROGRAM)))) {
-    try {
-      await mkdir(cache, { recursive: true });
-      await withLock(join(cache, 'chromium.lock'), async () => {
-        if (await readable(join(folder, PROGRAM))) return;
-        options.log?.(`chromium is not on PATH: unpacking the package ${PACKAGE} into ${folder}`);
-        await unpack(cache, folder);
-      });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new PartError(
-        'PART_MISSING',
-        `No chromium on PATH, and it could not be had from Debian's packages: ${reason}\nPut any Chromium on PATH.`,
-        { cause },
-      );
-    }
+  try {
+    return programIn(
+      await unpackDebian({
+        name: 'chromium',
+        package: PACKAGE,
+        suite: await suiteOfThisMachine(),
+        cacheFolder: options.cacheFolder,
+        file: PROGRAM,
+        isLibrary: () => true,
+        isWhole: true,
+        // The machine's own libc and loader belong together.
+        isLeftOut: (archive) => archive.startsWith('libc6_'),
+        check: async (folder) => {
+          const program = programIn(folder);
+          return run(program.command, ['--version'], { env: { ...program.env } });
+        },
+        log: options.log,
+      }),
+    );
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PartError(
+      'PART_MISSING',
+      `No chromium on PATH, and it could not be had from Debian's packages: ${reason}\nPut any Chromium on PATH.`,
+      { cause },
+    );
   }
-  return programIn(folder);
-}
-
-async function unpack(cache: string, folder: string): Promise<void> {
-  const partial = `${folder}.partial`;
-  const apt = join(cache, 'chromium.apt');
-  for (const stale of [partial, apt]) await rm(stale, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
-  const env = { APT_CONFIG: await writeAptConfig(apt, await suiteOfThisMachine()) };
-  await run('apt-get', ['-qq', 'update'], { env });
-  await run('apt-get', ['-qq', '-y', '--download-only', 'install', PACKAGE], { env });
-  const archives = join(apt, 'cache/archives');
-  for (const name of await readdir(archives)) {
-    // The machine's own libc and loader belong together.
-    if (name.endsWith('.deb') && !name.startsWith('libc6_'))
-      await run('dpkg-deb', ['-x', join(archives, name), partial]);
-  }
-  const program = programIn(partial);
-  await run(program.command, ['--version'], { env: program.env });
-  await rename(partial, folder);
-  await rm(apt, { recursive: true, force: true });
 }
 
 async function suiteOfThisMachine(): Promise<string> {
