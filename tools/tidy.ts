@@ -42,6 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
   'signer/gate/': [/^signer\/protocol\//, /^signer\/witness\/witness\.ts$/, /^node:/],
   // It reads what strangers' transactions say: it holds no key, and shares nothing with the vault.
   'signer/witness/': [/^signer\/protocol\//, /^node:/],
+  // A program beside the vault, which loads native code of the token's maker: it needs no package.
+  'signer/hsm/': [/^signer\/protocol\//, /^node:/],
   // Programs beside the vault, on the signer's host; the vault cannot even read the two packages that are theirs alone.
   'signer/ceremony/': [
     /^signer\/(protocol|vault)\//,

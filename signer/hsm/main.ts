@@ -3,7 +3,7 @@
  * JSON line at a time on stdin, answered on stdout; it has no key, and the PIN only for the moment of a login.
  */
 import { readSync, writeSync } from 'node:fs';
-import { parseTokenRequest, type TokenAnswer } from '../protocol/token.ts';
+import { formatTokenAnswer, parseTokenRequest } from '../protocol/token.ts';
 import { openToken, type Token } from './token.ts';
 
 const STDIN = 0;
@@ -34,21 +34,23 @@ function serve(token: Token): void {
   for (let read = readChunk(chunk); read > 0; read = readChunk(chunk)) {
     text += chunk.toString('utf8', 0, read);
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-      const parsed = parseTokenRequest(JSON.parse(text.slice(0, end)));
+      const parsed = parseTokenRequest(parseJson(text.slice(0, end)));
       if (!parsed.ok) throw new TypeError(parsed.detail);
-      send(parsed.value.id, token.answer(parsed.value.request));
+      const { id, request } = parsed.value;
+      write(Buffer.from(`${formatTokenAnswer(id, token.answer(request))}\n`));
       text = text.slice(end + 1);
     }
     if (text.length > LINE_BYTES_MAX) throw new TypeError('a line that is longer than any request');
   }
 }
 
-function send(id: number, answer: TokenAnswer): void {
-  const hexed = Object.entries(answer).map(([name, value]: [string, unknown]) => [
-    name,
-    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-  ]);
-  write(Buffer.from(`${JSON.stringify({ id, ...Object.fromEntries(hexed) })}\n`));
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The error that JSON.parse throws repeats the text, and there is a PIN in some.
+    return undefined;
+  }
 }
 
 function readChunk(chunk: Uint8Array): number {

@@ -7,22 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
-import { provisionSofthsm } from '../../world/parts/softhsm.ts';
+import { TOKEN_LABEL as LABEL, makeToken } from '../test/softhsm.ts';
 import { recoveredForm } from '../vault/evm-key.ts';
 import { CK, Pkcs11Error, openPkcs11 } from './pkcs11.ts';
 import { openToken } from './token.ts';
 
 const PIN = 'a pin of a test';
-const LABEL = 'signer-a';
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-hsm-'));
 after(() => rmSync(folder, { recursive: true }));
-const { module: path, env } = await provisionSofthsm({ folder });
-for (const [name, value] of Object.entries(env)) process.env[name] = value;
-const maker = openPkcs11(path);
-const [free] = maker.tokens();
-assert.ok(free !== undefined);
-maker.initialise(free.slot, { label: LABEL, securityPin: 'of the security officer', pin: PIN });
-maker.close();
+const { module: path } = await makeToken(folder, PIN);
 
 const token = openToken(path);
 after(() => token.close());

@@ -2,7 +2,7 @@
  * What the vault says to the program that speaks to a PKCS#11 token, and what that answers: one line of JSON each way,
  * one at a time, over a pipe that only these two hold.
  */
-import { parsing, type Parsed } from './canonical.ts';
+import { parsing, toHex, type Parsed } from './canonical.ts';
 import { readHex, readNumber, readObject, readOneOf, readText, type TextRule } from './json.ts';
 
 /** A label has 32 bytes in a token, and is padded with spaces there. */
@@ -31,6 +31,18 @@ export type TokenRequest =
 export type TokenAnswer =
   | { readonly ok: true; readonly serial?: string; readonly publicKey?: Uint8Array; readonly signature?: Uint8Array }
   | { readonly ok: false; readonly code: TokenFailure; readonly detail: string };
+
+/** As a line, without its end. */
+export const formatTokenRequest = (id: number, request: TokenRequest): string => format(id, request);
+export const formatTokenAnswer = (id: number, answer: TokenAnswer): string => format(id, answer);
+
+function format(id: number, fields: object): string {
+  const hexed = Object.entries(fields).map(([name, value]: [string, unknown]) => [
+    name,
+    value instanceof Uint8Array ? toHex(value) : value,
+  ]);
+  return JSON.stringify({ id, ...Object.fromEntries(hexed) });
+}
 
 export function parseTokenRequest(value: unknown): Parsed<{ readonly id: number; readonly request: TokenRequest }> {
   return parsing(() => {

@@ -23,6 +23,7 @@ import type {
 import type { Json } from '../protocol/document.ts';
 import type { Awaiting } from '../protocol/peers.ts';
 import type { OrderJson } from '../protocol/order.ts';
+import type { TokenPipe } from '../vault/token.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { CUSTOMER_ORIGIN, ORIGIN, person, signedBy, type Person } from './people.ts';
 
@@ -54,15 +55,22 @@ export interface Quorum {
   readonly close: () => void;
 }
 
+/** Of the first signer: its EVM key is in it. */
+export interface TestToken {
+  readonly pipe: TokenPipe;
+  readonly pin: string;
+}
+
 /** Makes keys and pins one manifest for all of them. */
 export function makeQuorum(
-  options: { signers?: number; threshold?: number; pin?: boolean; policy?: Partial<Policy> } = {},
+  options: { signers?: number; threshold?: number; pin?: boolean; policy?: Partial<Policy>; token?: TestToken } = {},
 ): Quorum {
   const { signers = 3, threshold = 2, pin = true } = options;
   const root = mkdtempSync(join(tmpdir(), 'portcullis-signer-'));
   const clock = { nowMs: NOW_MS };
   const names = Array.from({ length: signers }, (_, i) => `signer-${'abcdefgh'.charAt(i)}`);
   const folders = names.map((name) => mkdtempSync(join(root, name)));
+  const { token } = options;
   const open = (i: number, folder = folders[i]): Vault => {
     const signer = names[i];
     assert.ok(signer !== undefined && folder !== undefined);
@@ -71,6 +79,7 @@ export function makeQuorum(
       folder,
       nowMs: () => clock.nowMs,
       randomBytes: (length) => randomBytes(length),
+      ...(i === 0 && token !== undefined ? { tokenPipe: token.pipe } : {}),
     });
   };
   const vaults = names.map((_, i) => open(i));
@@ -80,9 +89,11 @@ export function makeQuorum(
     return opened;
   };
   for (const vault of vaults) quorums.set(vault, vaults);
-  const identities = vaults.map((vault) => {
-    const identity = call(vault, 'make-key', { passphrase: PASSPHRASE, epoch: 1, chain: 'test' });
-    assert.ok(identity.ok);
+  const identities = vaults.map((vault, i) => {
+    const key = { passphrase: PASSPHRASE, epoch: 1, chain: 'test' };
+    const inToken = i === 0 && token !== undefined ? { pin: token.pin } : {};
+    const identity = call(vault, 'make-key', { ...key, ...inToken });
+    assert.ok(identity.ok, JSON.stringify(identity));
     return identity as unknown as Identity;
   });
   const manifest = manifestOf(identities, threshold);

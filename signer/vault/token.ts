@@ -3,7 +3,7 @@
  * that the sealed file names, a signature is verified under it.
  */
 import { fromHex, toHex } from '../protocol/canonical.ts';
-import { parseTokenAnswer, type TokenAnswer, type TokenRequest } from '../protocol/token.ts';
+import { formatTokenRequest, parseTokenAnswer, type TokenAnswer, type TokenRequest } from '../protocol/token.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 
 /** To the token's program, which may be gone, hung or another. */
@@ -33,7 +33,7 @@ export function openToken(pipe: TokenPipe): Token {
   const ask = (request: TokenRequest): Decision<Extract<TokenAnswer, { ok: true }>> => {
     if (isSilent && request.call !== 'open') return gone('it did not answer before');
     lastId += 1;
-    const line = pipe.exchange(lineOf(lastId, request), (text) => answerIn(text)?.id === lastId);
+    const line = pipe.exchange(formatTokenRequest(lastId, request), (text) => answerIn(text)?.id === lastId);
     isSilent = line === undefined;
     const answer = line === undefined ? undefined : answerIn(line)?.answer;
     if (answer === undefined) return gone('its program does not answer');
@@ -63,14 +63,6 @@ export function openToken(pipe: TokenPipe): Token {
 }
 
 const gone = (detail: string): Decision<never> => refuse('TOKEN_GONE', detail);
-
-function lineOf(id: number, request: TokenRequest): string {
-  const hexed = Object.entries(request).map(([name, value]: [string, string | Uint8Array]) => [
-    name,
-    typeof value === 'string' ? value : toHex(value),
-  ]);
-  return JSON.stringify({ id, ...Object.fromEntries(hexed) });
-}
 
 function answerIn(line: string): { readonly id: number; readonly answer: TokenAnswer } | undefined {
   try {

@@ -36,10 +36,10 @@ const LOCK_TIMEOUT_MS = 300_000;
 export async function unpackDebian(wanted: DebianPackage): Promise<string> {
   const cache = wanted.cacheFolder ?? process.env['PORTCULLIS_CACHE'] ?? join(ROOT, '.cache');
   const folder = join(cache, wanted.name);
-  if (await readable(join(folder, wanted.file))) return folder;
+  if (await isReadable(join(folder, wanted.file))) return folder;
   await mkdir(cache, { recursive: true });
   await withLock(join(cache, `${wanted.name}.lock`), async () => {
-    if (await readable(join(folder, wanted.file))) return;
+    if (await isReadable(join(folder, wanted.file))) return;
     wanted.log?.(`unpacking the package ${wanted.package} into ${folder}`);
     await unpack(cache, folder, wanted);
   });
@@ -121,13 +121,17 @@ async function findMirror(): Promise<string> {
 
 export async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-    if (folder !== '' && (await readable(join(folder, name)))) return join(folder, name);
+    if (folder !== '' && (await isProgram(join(folder, name)))) return join(folder, name);
   }
   return undefined;
 }
 
-export async function readable(path: string): Promise<boolean> {
-  return access(path, constants.R_OK | constants.X_OK).then(
+const isProgram = async (path: string): Promise<boolean> => may(path, constants.R_OK | constants.X_OK);
+
+export const isReadable = async (path: string): Promise<boolean> => may(path, constants.R_OK);
+
+async function may(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
     () => true,
     () => false,
   );

@@ -1,7 +1,7 @@
 /** SoftHSM2: a PKCS#11 token in software, as Debian packages it. It guards a key as a device does, and protects nothing. */
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readable, run, unpackDebian } from './debian-packages.ts';
+import { isReadable, run, unpackDebian } from './debian-packages.ts';
 import { PartError } from './process.ts';
 
 export interface SofthsmOptions {
@@ -37,7 +37,7 @@ export async function provisionSofthsm(options: SofthsmOptions): Promise<Softhsm
   await writeFile(settings, `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`);
   const libraries = LIBRARIES[process.arch];
   const own = `/${libraries}/softhsm/libsofthsm2.so`;
-  if (libraries !== undefined && (await readable(own)))
+  if (libraries !== undefined && (await isReadable(own)))
     return { module: own, env: { SOFTHSM2_CONF: settings } };
   try {
     if (libraries === undefined) throw new Error(`no packages for ${process.platform} ${process.arch}`);
