@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +22,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseIdentityAnswer, type Identity } from '../protocol/messages.ts';
 import { testCertificate, writeFiles } from '../test/certificates.ts';
-import { PASSPHRASE, evmRequest, manifestOf, policyOf, signedManifest, signedPolicy } from '../test/quorum.ts';
+import {
+  PASSPHRASE,
+  evmRequest,
+  manifestOf,
+  policyOf,
+  signedManifest,
+  signedPolicy,
+} from '../test/quorum.ts';
 import { TOKEN_LABEL, makeToken } from '../test/softhsm.ts';
 
 const PIN = 'a pin of a test';
@@ -23,7 +39,10 @@ mkdirSync(join(folder, 'data'));
 const softhsm = await makeToken(folder, PIN);
 const authority = await testCertificate('authority');
 const server = await testCertificate('signer-a', authority);
-const client = { core: await testCertificate('core', authority), operator: await testCertificate('operator', authority) };
+const client = {
+  core: await testCertificate('core', authority),
+  operator: await testCertificate('operator', authority),
+};
 writeFiles(folder, {
   'ca.pem': authority.certPem,
   'gate.cert.pem': server.certPem,
@@ -51,7 +70,9 @@ interface Running {
 
 async function start(): Promise<Running> {
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
-  const child = spawn(process.execPath, [main, join(folder, 'gate.json')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, join(folder, 'gate.json')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const exit = once(child, 'close').then(([code]) => code as number | null);
@@ -81,7 +102,11 @@ async function goes(pid: number): Promise<void> {
   assert.ok(!existsSync(`/proc/${pid}`), `${pid} is still there`);
 }
 
-async function ask(path: string, body: unknown, as: keyof typeof client = 'operator'): Promise<Record<string, unknown>> {
+async function ask(
+  path: string,
+  body: unknown,
+  as: keyof typeof client = 'operator',
+): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const { keyPem: key, certPem: cert } = client[as];
     const asked = httpsRequest(
@@ -168,7 +193,10 @@ test('when the token’s program is killed the signer stays up and says so, and 
   assert.equal(await running.stop('SIGTERM'), 0);
   running = await start();
   assert.equal((await ask('/v1/unseal', { passphrase: PASSPHRASE }))['code'], 'PIN_REFUSED');
-  assert.equal((await ask('/v1/unseal', { passphrase: PASSPHRASE, pin: 'another pin' }))['code'], 'PIN_REFUSED');
+  assert.equal(
+    (await ask('/v1/unseal', { passphrase: PASSPHRASE, pin: 'another pin' }))['code'],
+    'PIN_REFUSED',
+  );
   assert.equal((await ask('/v1/sign', request, 'core'))['code'], 'SEALED');
   const opened = await ask('/v1/unseal', { passphrase: PASSPHRASE, pin: PIN });
   assert.equal(opened['evmAddress'], identity?.evmAddress);

@@ -96,7 +96,11 @@ export interface Pkcs11 {
   generateKey(session: bigint, mechanism: bigint, template: readonly Attribute[]): bigint;
   attribute(session: bigint, object: bigint, type: bigint): Uint8Array;
   setAttribute(session: bigint, object: bigint, attribute: Attribute): void;
-  wrap(session: bigint, mechanism: bigint, keys: { readonly with: bigint; readonly what: bigint }): Uint8Array;
+  wrap(
+    session: bigint,
+    mechanism: bigint,
+    keys: { readonly with: bigint; readonly what: bigint },
+  ): Uint8Array;
   sign(session: bigint, mechanism: bigint, key: bigint, data: Uint8Array): Uint8Array;
   destroy(session: bigint, object: bigint): void;
   close(): void;
@@ -153,7 +157,14 @@ export function openPkcs11(path: string): Pkcs11 {
     functions.C_Finalize(null);
     lib.close();
   };
-  return { restart, close, ...slotsOf(functions), ...sessionsOf(functions), ...objectsOf(functions), ...keysOf(functions) };
+  return {
+    restart,
+    close,
+    ...slotsOf(functions),
+    ...sessionsOf(functions),
+    ...objectsOf(functions),
+    ...keysOf(functions),
+  };
 }
 
 type Functions = ReturnType<typeof load>['functions'];
@@ -173,7 +184,9 @@ function slotsOf(c: Functions): Pick<Pkcs11, 'tokens' | 'initialise'> {
     check('C_GetSlotList', c.C_GetSlotList(1, null, count));
     const list = Buffer.alloc(ULONG_BYTES * Number(count.readBigUInt64LE()));
     check('C_GetSlotList', c.C_GetSlotList(1, list, count));
-    return Array.from({ length: Number(count.readBigUInt64LE()) }, (_, i) => list.readBigUInt64LE(ULONG_BYTES * i));
+    return Array.from({ length: Number(count.readBigUInt64LE()) }, (_, i) =>
+      list.readBigUInt64LE(ULONG_BYTES * i),
+    );
   };
   return {
     tokens: () =>
@@ -259,7 +272,10 @@ function keysOf(c: Functions): Pick<Pkcs11, 'generateKeyPair' | 'generateKey' | 
     },
     generateKey: (session, mechanism, template) => {
       const [wanted, key] = [attributesOf(template), ulong(0n)];
-      check('C_GenerateKey', c.C_GenerateKey(session, mechanismOf(mechanism), wanted.bytes, wanted.count, key));
+      check(
+        'C_GenerateKey',
+        c.C_GenerateKey(session, mechanismOf(mechanism), wanted.bytes, wanted.count, key),
+      );
       return key.readBigUInt64LE();
     },
     wrap: (session, mechanism, keys) =>

@@ -46,7 +46,8 @@ export function openToken(modulePath: string): Token {
   let module: Pkcs11 | undefined;
   let session: bigint | undefined;
   const loggedIn = (): { readonly module: Pkcs11; readonly session: bigint } => {
-    if (module === undefined || session === undefined) throw new Refused('TOKEN_GONE', 'nobody has logged in');
+    if (module === undefined || session === undefined)
+      throw new Refused('TOKEN_GONE', 'nobody has logged in');
     return { module, session };
   };
   const act = (request: TokenRequest): TokenAnswer => {

@@ -6,7 +6,10 @@ import { parsing, toHex, type Parsed } from './canonical.ts';
 import { readHex, readNumber, readObject, readOneOf, readText, type TextRule } from './json.ts';
 
 /** A label has 32 bytes in a token, and is padded with spaces there. */
-export const TOKEN_LABEL: TextRule = { lengthMax: 32, pattern: /^[0-9A-Za-z_.-]([0-9A-Za-z _.-]*[0-9A-Za-z_.-])?$/ };
+export const TOKEN_LABEL: TextRule = {
+  lengthMax: 32,
+  pattern: /^[0-9A-Za-z_.-]([0-9A-Za-z _.-]*[0-9A-Za-z_.-])?$/,
+};
 /** As the token tells it. */
 export const TOKEN_SERIAL: TextRule = { lengthMax: 16, pattern: /^[\x20-\x7e]*$/ };
 /** Tokens want between four and 255 bytes. */
@@ -29,7 +32,12 @@ export type TokenRequest =
   | { readonly call: 'sign'; readonly keyId: Uint8Array; readonly digest: Uint8Array };
 
 export type TokenAnswer =
-  | { readonly ok: true; readonly serial?: string; readonly publicKey?: Uint8Array; readonly signature?: Uint8Array }
+  | {
+      readonly ok: true;
+      readonly serial?: string;
+      readonly publicKey?: Uint8Array;
+      readonly signature?: Uint8Array;
+    }
   | { readonly ok: false; readonly code: TokenFailure; readonly detail: string };
 
 /** As a line, without its end. */
@@ -44,7 +52,9 @@ function format(id: number, fields: object): string {
   return JSON.stringify({ id, ...Object.fromEntries(hexed) });
 }
 
-export function parseTokenRequest(value: unknown): Parsed<{ readonly id: number; readonly request: TokenRequest }> {
+export function parseTokenRequest(
+  value: unknown,
+): Parsed<{ readonly id: number; readonly request: TokenRequest }> {
   return parsing(() => {
     const named = readObject(value, 'request', ['id', 'call'], ['label', 'pin', 'keyId', 'digest']);
     const call = readOneOf(named['call'], 'request.call', ['open', 'generate', 'find', 'sign'] as const);
@@ -67,7 +77,9 @@ export function parseTokenRequest(value: unknown): Parsed<{ readonly id: number;
   });
 }
 
-export function parseTokenAnswer(value: unknown): Parsed<{ readonly id: number; readonly answer: TokenAnswer }> {
+export function parseTokenAnswer(
+  value: unknown,
+): Parsed<{ readonly id: number; readonly answer: TokenAnswer }> {
   return parsing(() => {
     const fields = readObject(
       value,

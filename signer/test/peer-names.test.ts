@@ -81,7 +81,12 @@ function rig(t: TestContext, policy: (whole: Policy) => Partial<Policy>): Rig {
     };
     const signature = signForPeers(askDocument.digest(ask, sha256), evm);
     assert.ok(signature.ok);
-    const asked = { ask: askDocument.toJson(ask), signature: signature.value, line: '', lines: [...before, line] as Json };
+    const asked = {
+      ask: askDocument.toJson(ask),
+      signature: signature.value,
+      line: '',
+      lines: [...before, line] as Json,
+    };
     const answer = call(honest, 'countersign', asked);
     assert.ok('countersignature' in answer, JSON.stringify(answer));
   };

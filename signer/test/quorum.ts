@@ -63,7 +63,13 @@ export interface TestToken {
 
 /** Makes keys and pins one manifest for all of them. */
 export function makeQuorum(
-  options: { signers?: number; threshold?: number; pin?: boolean; policy?: Partial<Policy>; token?: TestToken } = {},
+  options: {
+    signers?: number;
+    threshold?: number;
+    pin?: boolean;
+    policy?: Partial<Policy>;
+    token?: TestToken;
+  } = {},
 ): Quorum {
   const { signers = 3, threshold = 2, pin = true } = options;
   const root = mkdtempSync(join(tmpdir(), 'portcullis-signer-'));

@@ -33,4 +33,3 @@ export function pipeTo(token: Token, onSign: () => void = () => undefined): Toke
     },
   };
 }
-

@@ -87,7 +87,11 @@ test('a batch is paid by a signature of the token with one of each other signer'
   await node.rpc('anvil_setBalance', vault, '0xde0b6b3a7640000');
   const { timestamp } = await client.getBlock();
   clock.nowMs = Number(timestamp) * 1000;
-  const generation = await client.readContract({ abi: hotVaultAbi, address: vault, functionName: 'generation' });
+  const generation = await client.readContract({
+    abi: hotVaultAbi,
+    address: vault,
+    functionName: 'generation',
+  });
   const destination = getAddress(`0x${'7'.repeat(40)}`);
   // Four each, so that a higher s and either recovery bit come up.
   for (let i = 0; i < 8; i += 1) {

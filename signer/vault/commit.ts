@@ -141,7 +141,11 @@ function awaitingOf(
   const signed = signForPeers(askDocument.digest(ask, sha256), evm);
   if (!signed.ok) return signed;
   const { value: signature } = signed;
-  return accept({ ok: true, signer, awaiting: { id, needed, ask: askDocument.toJson(ask), signature, line } });
+  return accept({
+    ok: true,
+    signer,
+    awaiting: { id, needed, ask: askDocument.toJson(ask), signature, line },
+  });
 }
 
 /** Nothing was signed for the entry: if nothing was written since either, it need not count for a day. */

@@ -15,7 +15,11 @@ export function evmKeyInMemory(privateKey: Uint8Array): EvmKey {
   const publicKey = secp256k1.getPublicKey(privateKey, true);
   return {
     sign: (digest) => {
-      const recovered = secp256k1.sign(digest, privateKey, { prehash: false, lowS: true, format: 'recovered' });
+      const recovered = secp256k1.sign(digest, privateKey, {
+        prehash: false,
+        lowS: true,
+        format: 'recovered',
+      });
       const signer = secp256k1.recoverPublicKey(recovered, digest, { prehash: false });
       if (compareBytes(signer, publicKey) !== 0)
         throw new VaultFault(

@@ -22,7 +22,12 @@ export function make(state: State, body: unknown): Decision<Identity> {
   const inToken = pin === undefined ? accept(undefined) : makeInToken(state, pin);
   if (!inToken.ok) return inToken;
   const token = inToken.value;
-  const { key, sealed } = makeKey({ ...options, signer, randomBytes, ...(token === undefined ? {} : { token }) });
+  const { key, sealed } = makeKey({
+    ...options,
+    signer,
+    randomBytes,
+    ...(token === undefined ? {} : { token }),
+  });
   // A key file that the journal does not know is never used.
   writeKeyFile(folder, sealed, (sealedKeyHash) =>
     state.journal.append('key', { sealedKeyHash, xpub: key.identity.xpub }),

@@ -221,17 +221,20 @@ function descend(from: HDKey, indexes: readonly number[]): HDKey {
 /** The identity is authenticated with the secret: a sealed file serves one signer, epoch, chain and token. */
 function cipherOf(passphrase: string, { identity, token, salt, nonce }: Omit<SealedKey, 'sealed'>) {
   const { signer, epoch, chain, xpub, fingerprint, evmAddress } = identity;
-  const bound = encodeDocument(token === undefined ? 'portcullis/sealed-key/1' : 'portcullis/sealed-key-token/1', [
-    text(signer),
-    u32(epoch),
-    text(chain),
-    text(xpub),
-    fromHex(fingerprint),
-    text(evmAddress),
-    ...(token === undefined
-      ? []
-      : [text(token.label), text(token.serial), fromHex(token.keyId), fromHex(token.publicKey)]),
-  ]);
+  const bound = encodeDocument(
+    token === undefined ? 'portcullis/sealed-key/1' : 'portcullis/sealed-key-token/1',
+    [
+      text(signer),
+      u32(epoch),
+      text(chain),
+      text(xpub),
+      fromHex(fingerprint),
+      text(evmAddress),
+      ...(token === undefined
+        ? []
+        : [text(token.label), text(token.serial), fromHex(token.keyId), fromHex(token.publicKey)]),
+    ],
+  );
   const password = new TextEncoder().encode(passphrase.normalize('NFKC'));
   return xchacha20poly1305(scrypt(password, salt, SCRYPT), nonce, bound);
 }

@@ -29,7 +29,7 @@ function main([folder, signer, tokenLabel, ...rest]: readonly string[]): void {
       folder,
       nowMs: () => Date.now(),
       randomBytes: (length) => randomBytes(length),
-      ...(tokenLabel === undefined ? {} : { tokenPipe: openTokenPipe(tokenLabel) }),
+      ...(tokenLabel === undefined ? {} : { tokenPipe: openTokenPipe(tokenLabel, () => performance.now()) }),
     });
     send(JSON.stringify({ ready: signer }));
     serve(vault);

@@ -1,6 +1,5 @@
 /** The descriptors that the gate gave the vault for its token: written and read without anything else in between. */
 import { readSync, writeSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
 import type { TokenPipe } from './token.ts';
 
 const TO_TOKEN = 3;
@@ -11,15 +10,16 @@ const CHUNK_BYTES = 4096;
 /** A signature of a token takes a millisecond or more. */
 const PAUSE_MS = 0.1;
 
-export function openTokenPipe(label: string): TokenPipe {
+/** `nowMs` ticks evenly, whatever the clock is set to. */
+export function openTokenPipe(label: string, nowMs: () => number): TokenPipe {
   const chunk = new Uint8Array(CHUNK_BYTES);
   const decoder = new TextDecoder();
   let text = '';
   return {
     label,
     exchange: (line, isAnswer) => {
-      const deadline = performance.now() + TIMEOUT_MS;
-      if (!write(new TextEncoder().encode(`${line}\n`), deadline)) return undefined;
+      const isLate = lateAfter(TIMEOUT_MS, nowMs);
+      if (!write(new TextEncoder().encode(`${line}\n`), isLate)) return undefined;
       for (;;) {
         for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
           const answer = text.slice(0, end);
@@ -27,7 +27,7 @@ export function openTokenPipe(label: string): TokenPipe {
           // Another is late: of a question that nobody waits for any more.
           if (isAnswer(answer)) return answer;
         }
-        const read = until(deadline, () => readSync(FROM_TOKEN, chunk, 0, chunk.length, null));
+        const read = until(isLate, () => readSync(FROM_TOKEN, chunk, 0, chunk.length, null));
         if (read === undefined || read === 0 || text.length > CHUNK_BYTES) return undefined;
         text += decoder.decode(chunk.subarray(0, read), { stream: true });
       }
@@ -35,18 +35,23 @@ export function openTokenPipe(label: string): TokenPipe {
   };
 }
 
-function write(bytes: Uint8Array, deadline: number): boolean {
+function write(bytes: Uint8Array, isLate: () => boolean): boolean {
   for (let done = 0; done < bytes.length;) {
-    const written = until(deadline, () => writeSync(TO_TOKEN, bytes, done));
+    const written = until(isLate, () => writeSync(TO_TOKEN, bytes, done));
     if (written === undefined) return false;
     done += written;
   }
   return true;
 }
 
+function lateAfter(ms: number, nowMs: () => number): () => boolean {
+  const deadline = nowMs() + ms;
+  return () => nowMs() > deadline;
+}
+
 /** What `act` gives once the pipe is ready; undefined when that is too late, or nobody is at its other end. */
-function until(deadline: number, act: () => number): number | undefined {
-  while (performance.now() < deadline) {
+function until(isLate: () => boolean, act: () => number): number | undefined {
+  while (!isLate()) {
     try {
       return act();
     } catch (error) {

@@ -3,7 +3,12 @@
  * that the sealed file names, a signature is verified under it.
  */
 import { fromHex, toHex } from '../protocol/canonical.ts';
-import { formatTokenRequest, parseTokenAnswer, type TokenAnswer, type TokenRequest } from '../protocol/token.ts';
+import {
+  formatTokenRequest,
+  parseTokenAnswer,
+  type TokenAnswer,
+  type TokenRequest,
+} from '../protocol/token.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 
 /** To the token's program, which may be gone, hung or another. */
