@@ -34,7 +34,10 @@ export async function provisionSofthsm(options: SofthsmOptions): Promise<Softhsm
   const tokens = join(options.folder, 'tokens');
   await mkdir(tokens, { recursive: true });
   const settings = join(options.folder, 'softhsm2.conf');
-  await writeFile(settings, `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`);
+  await writeFile(
+    settings,
+    `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`,
+  );
   const libraries = LIBRARIES[process.arch];
   const own = `/${libraries}/softhsm/libsofthsm2.so`;
   if (libraries !== undefined && (await isReadable(own)))
