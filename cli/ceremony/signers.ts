@@ -17,6 +17,8 @@ export async function makeKeyAt(
     readonly epoch: number;
     readonly chain: string;
     readonly dice: string;
+    /** Of the signer's token, where its EVM key is to be made. */
+    readonly pin?: string;
   },
 ): Promise<Identity & { readonly isNew: boolean }> {
   const signer = kit.signers.find((one) => one.id === id);
@@ -24,10 +26,12 @@ export async function makeKeyAt(
   const ask = openSigner(signer);
   const answer = await ask('GET', '/v1/identity');
   const isNew = answer['code'] === 'NO_KEY';
-  const { passphrase, epoch, chain } = request;
+  const { passphrase, epoch, chain, pin } = request;
   const identity = identityOf(
     id,
-    isNew ? await ask('POST', '/v1/make-key', request) : await ask('POST', '/v1/unseal', { passphrase }),
+    isNew
+      ? await ask('POST', '/v1/make-key', request)
+      : await ask('POST', '/v1/unseal', { passphrase, ...(pin === undefined ? {} : { pin }) }),
   );
   if (identity.epoch !== epoch || identity.chain !== chain)
     throw new CeremonyError(

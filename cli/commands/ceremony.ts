@@ -120,6 +120,10 @@ function keySteps(ceremony: Command, show: Screen): void {
     .requiredOption('--chain <main|test>', 'main chains, or test chains')
     .requiredOption('--dice-file <file>', 'at least 100 throws of a die, digits 1 to 6')
     .requiredOption('--passphrase-file <file>', "the passphrase that will open this signer's key")
+    .option(
+      '--pin-file <file>',
+      "the PIN of the signer's token: its EVM key is made there (docs/decisions/0024)",
+    )
     .action(async (signer: string, options: MakeKeyOptions, command: Command) => {
       const dice = readText(options.diceFile).replaceAll(/\s/g, '');
       if (!/^[1-6]{100,1000}$/.test(dice))
@@ -132,6 +136,7 @@ function keySteps(ceremony: Command, show: Screen): void {
         epoch: options.epoch,
         chain: options.chain,
         dice,
+        ...(options.pinFile === undefined ? {} : { pin: passphraseIn(options.pinFile) }),
       });
       show(command, made, [
         made.isNew
@@ -166,6 +171,7 @@ interface MakeKeyOptions {
   readonly chain: string;
   readonly diceFile: string;
   readonly passphraseFile: string;
+  readonly pinFile?: string;
 }
 
 function manifestSteps(ceremony: Command, show: Screen): void {

@@ -23,7 +23,7 @@ import { operatorCardDocument, type OperatorCard } from '../protocol/operator-ca
 import { PASSPHRASE, REGTEST, makeQuorum, signedManifest, walletPayment } from '../test/quorum.ts';
 import { signedBy, type Person } from '../test/people.ts';
 import { parseKeyFile } from '../vault/key-file.ts';
-import { unsealEntropy } from '../vault/key.ts';
+import { formatSealedKey, makeKey, unsealEntropy } from '../vault/key.ts';
 import { makeIdentity, readIdentity, recipientOf } from './age-identity.ts';
 import { encryptShare, openShare, shareFilesIn, writeBackup } from './backup.ts';
 import { cardsOf, readCard } from './cards.ts';
@@ -40,6 +40,9 @@ const identities: string[] = [];
 const cardFiles: string[] = [];
 const cards: OperatorCard[] = [];
 const backups: string[] = [];
+/** Of the private key 1. */
+const PUBLIC_KEY =
+  '0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8';
 const inRoot = (name: string): string => join(root, name);
 const keyFile = (i: number): string => join(quorum.folders[i]!, 'key.json');
 const expected = (i: number) => {
@@ -350,3 +353,18 @@ async function shareAt(signer: number, operator: number) {
   assert.ok(opened.ok);
   return opened.share;
 }
+
+test('a key that is in a token in part has no backup, and it is said so before a passphrase is asked for', async () => {
+  const token = { label: 'signer-a', serial: '1', keyId: '11'.repeat(16), publicKey: PUBLIC_KEY };
+  const options = { signer: 'signer-a', epoch: 1, chain: 'test', passphrase: PASSPHRASE } as const;
+  const randomBytes = (length: number): Uint8Array => new Uint8Array(length).fill(7);
+  const { sealed } = makeKey({ ...options, randomBytes, token });
+  const path = inRoot('in-token.json');
+  writeFileSync(path, formatSealedKey(sealed));
+  const folder = inRoot('no-backup');
+  await assert.rejects(
+    writeBackup({ keyFile: path, passphrase: 'another one', cards, threshold: 2, folder }),
+    coded('BACKUP_REFUSED', /in a token/),
+  );
+  assert.ok(!existsSync(folder));
+});

@@ -44,6 +44,11 @@ export async function writeBackup(options: {
   const { keyFile, passphrase, cards, threshold, folder } = options;
   const sealed = parseKeyFile(readText(keyFile));
   if (sealed === undefined) throw new CeremonyError('FILE_BROKEN', `${keyFile} is no sealed key`);
+  if (sealed.token !== undefined)
+    throw new CeremonyError(
+      'BACKUP_REFUSED',
+      `the EVM key of ${sealed.identity.signer} is in a token, which gives it to no backup`,
+    );
   const operators = cards.map(({ id }) => id);
   if (threshold < 2 || threshold > operators.length)
     throw new CeremonyError(
