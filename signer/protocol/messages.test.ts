@@ -7,12 +7,11 @@ import {
   BITCOIN_ORDERS_MAX,
   EVM_ORDERS_MAX,
   parseIdentityAnswer,
-  parseMakeKey,
-  parseUnseal,
   parseSignAnswer,
   parseSignRequest,
   parseStatusAnswer,
 } from './messages.ts';
+import { parseMakeKey, parseUnseal } from './key-requests.ts';
 import { vectors } from '../test/plain-encoding.ts';
 import type { OrderJson } from './order.ts';
 

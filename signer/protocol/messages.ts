@@ -18,7 +18,6 @@ import { JOURNAL_LINE, JOURNAL_PAGE_MAX } from './journal-entry.ts';
 import { EPOCH_MAX, EVM_ADDRESS, XPUB } from './manifest.ts';
 import { readOrder, type Order, type OrderJson } from './order.ts';
 import { refusalCodes, type RefusalCode } from './refusals.ts';
-import { TOKEN_PIN } from './token.ts';
 import { readOrderAssertion, type OrderAssertion, type OrderAssertionJson } from './signatures.ts';
 
 /** Largest request body, in bytes: PSBT_LENGTH_MAX, 500 orders, and the claims. */
@@ -34,10 +33,6 @@ export const BITCOIN_ORDERS_MAX = 500;
 export const BITCOIN_INPUTS_MAX = 200;
 /** Change may be split to give later spends more coins. */
 export const BITCOIN_OUTPUTS_MAX = BITCOIN_ORDERS_MAX + 20;
-export const PASSPHRASE_LENGTH_MIN = 12;
-const PASSPHRASE_LENGTH_MAX = 1024;
-/** 100 throws of a fair die are 258 bits, as much as a key has. */
-const DICE: TextRule = { lengthMax: 1000, pattern: /^[1-6]{100,}$/ };
 const DETAIL: TextRule = { lengthMax: 400, pattern: /^/ };
 const BASE64: TextRule = { lengthMax: PSBT_LENGTH_MAX, pattern: /^[A-Za-z0-9+/]+={0,2}$/ };
 
@@ -179,23 +174,6 @@ export interface StandingFreeze {
   readonly reason: string;
 }
 
-export interface MakeKeyRequest {
-  readonly passphrase: string;
-  readonly epoch: number;
-  /** Which coin type the Bitcoin account has: a test key never serves a main chain, nor the reverse. */
-  readonly chain: 'main' | 'test';
-  /** What operators threw: faces 1 to 6, in order. It is mixed with the system's generator. */
-  readonly dice?: string;
-  /** Of the signer's token: with it the EVM key is made there, and never leaves. */
-  readonly pin?: string;
-}
-
-export interface UnsealRequest {
-  readonly passphrase: string;
-  /** Of the token in which the EVM key is; refused where it is in none. */
-  readonly pin?: string;
-}
-
 /** Entries of a signer's journal, as they stand in its file; who asks checks the chain of hashes. */
 export interface JournalPage {
   readonly ok: true;
@@ -235,30 +213,6 @@ export function parseSignRequest(value: unknown): Parsed<Pay> {
     return readers[readOneOf(type, 'request.type', ['bitcoin-pay', 'bitcoin-child', 'evm-pay'] as const)](
       value,
     );
-  });
-}
-
-export function parseUnseal(value: unknown): Parsed<UnsealRequest> {
-  return parsing(() => {
-    const { passphrase, pin } = readObject(value, 'request', ['passphrase'], ['pin']);
-    return { passphrase: readPassphrase(passphrase), ...readPin(pin) };
-  });
-}
-
-const readPin = (pin: unknown): { pin?: string } =>
-  pin === undefined ? {} : { pin: readText(pin, 'request.pin', TOKEN_PIN) };
-
-export function parseMakeKey(value: unknown): Parsed<MakeKeyRequest> {
-  return parsing(() => {
-    const request = readObject(value, 'request', ['passphrase', 'epoch', 'chain'], ['dice', 'pin']);
-    const { dice } = request;
-    return {
-      passphrase: readPassphrase(request['passphrase']),
-      epoch: readNumber(request['epoch'], 'request.epoch', EPOCH_MAX),
-      chain: readOneOf(request['chain'], 'request.chain', ['main', 'test'] as const),
-      ...(dice === undefined ? {} : { dice: readText(dice, 'request.dice', DICE) }),
-      ...readPin(request['pin']),
-    };
   });
 }
 
@@ -451,15 +405,6 @@ function readOutputClaim(value: unknown, path: string): { order: bigint } | { ch
 
 function readChangeClaim(value: unknown, path: string): { change: number } {
   return { change: readNumber(readObject(value, path, ['change'])['change'], `${path}.change`, 2 ** 31 - 1) };
-}
-
-function readPassphrase(value: unknown): string {
-  const rule: TextRule = { lengthMax: PASSPHRASE_LENGTH_MAX, pattern: /^[^\p{Cc}]*$/u };
-  const passphrase = readText(value, 'request.passphrase', rule);
-  if (passphrase.length < PASSPHRASE_LENGTH_MIN) {
-    throw new MalformedError(`request.passphrase: at least ${PASSPHRASE_LENGTH_MIN} characters`);
-  }
-  return passphrase;
 }
 
 export function affirmed(ok: unknown): void {

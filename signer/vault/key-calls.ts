@@ -1,6 +1,7 @@
 /** Calls about the key: it is made, unsealed, proved and named. */
 import assert from 'node:assert/strict';
-import { parseMakeKey, parseUnseal, type Identity } from '../protocol/messages.ts';
+import type { Identity } from '../protocol/messages.ts';
+import { parseMakeKey, parseUnseal } from '../protocol/key-requests.ts';
 import { TOKEN_KEY_ID_BYTES } from '../protocol/token.ts';
 import { parseProveRequest, proofToJson } from '../protocol/possession.ts';
 import { openKeys } from './bitcoin-wallet.ts';

@@ -8,7 +8,7 @@ import * as ecc from 'tiny-secp256k1';
 import { privateKeyToAddress } from 'viem/accounts';
 import { createHash } from 'node:crypto';
 import { toHex } from '../protocol/canonical.ts';
-import { parseMakeKey } from '../protocol/messages.ts';
+import { parseMakeKey } from '../protocol/key-requests.ts';
 import { formatSealedKey, makeKey, parseSealedKey, parseXpub, unsealEntropy, unsealKey } from './key.ts';
 
 const PASSPHRASE = 'correct horse battery';
