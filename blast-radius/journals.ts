@@ -111,13 +111,18 @@ export function openFacts(signer: string): FactsBook {
   };
 }
 
-const isSpending = (kind: string): boolean => ['bitcoin-pay', 'evm-pay', 'bitcoin-child'].includes(kind);
+const isSpending = (kind: string): boolean =>
+  ['bitcoin-pay', 'evm-pay', 'bitcoin-child', 'bitcoin-evacuate'].includes(kind);
 
 function spentBy(kind: string, body: Body, atMs: number): { orders: Signed[]; fee: Fee } {
   const [network = ''] = String(body['place']).split(' ');
   const fee = BigInt(String(body['fee']));
   if (kind === 'bitcoin-child')
     return { orders: [], fee: { network, of: String(body['spends']), fee, atMs } };
+  if (kind === 'bitcoin-evacuate') {
+    const of = (body['inputs'] as readonly string[]).toSorted().join(' ');
+    return { orders: [], fee: { network, of, fee, atMs } };
+  }
   const rows = body['orders'] as readonly (readonly string[])[];
   const orders = rows.map(([number = '', , amount = '0', customer = '', tier = '']) => ({
     number,

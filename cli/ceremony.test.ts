@@ -383,6 +383,7 @@ const plan = () => ({
       feeRateMaxSatPerVb: 500,
       feeMaxSat: '5000000',
       indexMax: 100_000,
+      cold: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk',
     },
   ],
   evm: [],

@@ -56,6 +56,7 @@ const signers = await startSigners({
 after(signers.stop);
 const manifest = walletManifest(signers.all, publicOperators(operators, await people.introduce()), {
   bitcoinCaip2: REGTEST,
+  coldBitcoin: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk',
   evm: [],
 });
 await installManifest({ manifest, manifestFile: folder.at('manifest.json'), people, operators, signers });

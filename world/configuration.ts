@@ -20,6 +20,8 @@ export interface LocalSystem {
   readonly bitcoinCaip2: string;
   /** Of the people's cold Bitcoin wallet. */
   readonly coldDescriptor?: string;
+  /** Where evacuations go. */
+  readonly coldBitcoin: string;
   readonly evm: readonly LocalEvmNetwork[];
   readonly signers: readonly {
     readonly id: string;
@@ -233,7 +235,7 @@ export interface OperatorPublic {
 export function walletManifest(
   signers: readonly SignerPublic[],
   operators: readonly OperatorPublic[],
-  system: Pick<LocalSystem, 'bitcoinCaip2' | 'evm'>,
+  system: Pick<LocalSystem, 'bitcoinCaip2' | 'coldBitcoin' | 'evm'>,
   sentinels: readonly { readonly id: string; readonly publicKey: string }[] = [],
 ): Manifest {
   return {
@@ -258,6 +260,7 @@ export function walletManifest(
         feeRateMaxSatPerVb: 500,
         feeMaxSat: 5_000_000n,
         indexMax: 10_000_000,
+        cold: system.coldBitcoin,
       },
     ],
     evm: system.evm.map(({ system: { chainId, vault, tokens, factory, initCodeHash } }) => ({

@@ -43,6 +43,7 @@ const system = {
 } as const;
 const manifest = walletManifest(signers.all, publicOperators(operators, await people.introduce()), {
   bitcoinCaip2: 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328',
+  coldBitcoin: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk',
   evm: [{ system }] as unknown as Parameters<typeof walletManifest>[2]['evm'],
 });
 await installManifest({ manifest, manifestFile: folder.at('manifest.json'), people, operators, signers });

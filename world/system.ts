@@ -103,7 +103,8 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
   const ours = { folder, people, signers: signers.all, relayerKeyFile, guardian };
   const evm = await deployNetworks(options, nodes.anvils, ours);
   const apiPort = options.apiPort ?? previous?.api.port ?? (await freePort());
-  const shared = { folder, coldDescriptor: introduced.coldDescriptor, client, apiPort };
+  const { coldDescriptor, coldBitcoin } = introduced;
+  const shared = { folder, coldDescriptor, coldBitcoin, client, apiPort };
   const system = described(options, { ...shared, bitcoind: nodes.bitcoind, evm, signers: signers.all });
   const manifest = walletManifest(signers.all, publicOperators(operators, introduced), system, [watcher]);
   const manifestFile = system.walletManifestFile;
@@ -150,6 +151,7 @@ function described(
     readonly folder: WorldFolder;
     readonly bitcoind: Bitcoind;
     readonly coldDescriptor: string;
+    readonly coldBitcoin: string;
     readonly evm: LocalSystem['evm'];
     readonly signers: readonly LocalSigner[];
     readonly client: Identity;
@@ -160,6 +162,7 @@ function described(
     bitcoinNodeUrl: parts.bitcoind.url,
     bitcoinCaip2: REGTEST_CAIP2,
     coldDescriptor: parts.coldDescriptor,
+    coldBitcoin: parts.coldBitcoin,
     evm: parts.evm,
     signers: parts.signers,
     signerClient: parts.client,

@@ -34,6 +34,7 @@ const config = parseConfig(
   localConfiguration({
     bitcoinNodeUrl: 'http://127.0.0.1:1',
     bitcoinCaip2: 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328',
+    coldBitcoin: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk',
     evm: [
       {
         id: 'ethereum',

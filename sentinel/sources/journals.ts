@@ -90,7 +90,7 @@ export function openJournals(
       one.held.delete(one.last.held);
       for (const order of one.last.orders) one.digests.delete(order);
     }
-    if (!['bitcoin-pay', 'bitcoin-child', 'evm-pay'].includes(entry.kind)) return;
+    if (!['bitcoin-pay', 'bitcoin-child', 'bitcoin-evacuate', 'evm-pay'].includes(entry.kind)) return;
     const { place, digests, ...journalled } = readEntry(body);
     one.last = {
       held: `${place} ${journalled.id}`,

@@ -207,8 +207,8 @@ test('a key is made, a manifest pinned, orders signed; the wire is what the prot
   assert.ok(refusal.ok && !refusal.value.ok && refusal.value.code === 'MALFORMED');
 });
 
-test('core never unseals, makes keys or pins; an operator never asks for a payment; both pass on a freeze', async () => {
-  for (const path of ['/v1/make-key', '/v1/prove', '/v1/unseal', '/v1/manifest']) {
+test('core never unseals, makes keys, pins or evacuates; an operator never asks for a payment; both pass on a freeze', async () => {
+  for (const path of ['/v1/make-key', '/v1/prove', '/v1/unseal', '/v1/manifest', '/v1/evacuate']) {
     const { status, body } = await ask(running, path, { body: {} });
     assert.deepEqual([status, (body as { error: { code: string } }).error.code], [403, 'ROLE_REFUSED']);
   }

@@ -32,7 +32,7 @@ const OPERATORS: readonly Role[] = ['operator'];
 const WATCHERS: readonly Role[] = ['operator', 'sentinel'];
 const PASSERS_ON: readonly Role[] = ['core', 'operator'];
 
-/** Core never unseals, makes keys or pins; operators never ask for a payment. Documents carry their own authority. */
+/** Core never unseals, makes keys or pins; operators never ask for a payment, only for what goes to cold. Documents carry their own authority. */
 const routes: Readonly<Record<string, Route>> = {
   '/livez': { method: 'GET', call: 'livez', roles: EVERYBODY },
   '/v1/identity': { method: 'GET', call: 'identity', roles: EVERYBODY },
@@ -50,6 +50,7 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/certify': { method: 'POST', call: 'certify', roles: ['core'] },
   '/v1/deposits': { method: 'POST', call: 'deposits', roles: ['sentinel'] },
   '/v1/sign': { method: 'POST', call: 'sign', roles: ['core'] },
+  '/v1/evacuate': { method: 'POST', call: 'evacuate', roles: OPERATORS },
   '/v1/countersign': { method: 'POST', call: 'countersign', roles: ['peer'] },
 };
 

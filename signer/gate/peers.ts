@@ -68,7 +68,8 @@ export function openPeers(
   };
   return {
     ask: async (call, body, client) => {
-      if (call === 'sign') return inTurn(() => confirmed(() => committed(exchange, call, body)));
+      if (call === 'sign' || call === 'evacuate')
+        return inTurn(() => confirmed(() => committed(exchange, call, body)));
       if (call === 'countersign') return confirmed(() => answerOf(vault, call, body, client));
       const answer = await answerOf(vault, call, body, client);
       // Nobody waits for this: whoever is away answers before the first payment, or that is refused.

@@ -31,6 +31,7 @@ const DAY_SECONDS = 86_400;
 
 export const XPUB: TextRule = { lengthMax: 112, pattern: /^[xt]pub[1-9A-HJ-NP-Za-km-z]{100,108}$/ };
 export const EVM_ADDRESS: TextRule = { lengthMax: 42, pattern: /^0x[0-9a-fA-F]{40}$/ };
+const BITCOIN_ADDRESS: TextRule = { lengthMax: 90, pattern: /^[0-9a-zA-Z]{14,90}$/ };
 /** Scheme, host and port as a browser writes them; plain HTTP only on the machine itself. */
 const ORIGIN: TextRule = {
   lengthMax: 200,
@@ -78,6 +79,8 @@ const bitcoinField = record({
   feeMaxSat: u64Field,
   /** The highest index of either branch that is ever signed for. */
   indexMax: u32Field(2 ** 31 - 1),
+  /** Canonical address to which everything hot goes under a freeze, of a wallet that these signers have no key of. */
+  cold: textField(BITCOIN_ADDRESS),
 });
 
 const evmField = record({

@@ -34,7 +34,7 @@ export const BITCOIN_INPUTS_MAX = 200;
 /** Change may be split to give later spends more coins. */
 export const BITCOIN_OUTPUTS_MAX = BITCOIN_ORDERS_MAX + 20;
 const DETAIL: TextRule = { lengthMax: 400, pattern: /^/ };
-const BASE64: TextRule = { lengthMax: PSBT_LENGTH_MAX, pattern: /^[A-Za-z0-9+/]+={0,2}$/ };
+export const BASE64: TextRule = { lengthMax: PSBT_LENGTH_MAX, pattern: /^[A-Za-z0-9+/]+={0,2}$/ };
 
 export interface InputClaim {
   /** 0 deposits, 1 change and hot. */
@@ -201,6 +201,7 @@ export const calls = [
   'deposits',
   'attestation',
   'sign',
+  'evacuate',
   'confirm',
   'countersign',
   'release',
@@ -390,7 +391,7 @@ function readChangeInput(value: unknown, path: string): { branch: 1; index: numb
   return { branch, index };
 }
 
-function readInputClaim(value: unknown, path: string): InputClaim {
+export function readInputClaim(value: unknown, path: string): InputClaim {
   const claim = readObject(value, path, ['branch', 'index']);
   const branch = readNumber(claim['branch'], `${path}.branch`, 1);
   return { branch: branch === 0 ? 0 : 1, index: readNumber(claim['index'], `${path}.index`, 2 ** 31 - 1) };

@@ -30,6 +30,7 @@ export const refusals = Object.freeze({
   DOCUMENT_STALE:
     'the document is too old, or too far ahead, by the own clock, or was taken and undone since',
   FROZEN: 'a freeze stands over this payment',
+  NOT_FROZEN: 'an evacuation is signed only while a freeze stands over the network',
   ATTESTATION_MISSING: 'the policy demands an attestation of this network, and no sentinel has brought one',
   ATTESTATION_STALE: 'the last attestation of this network is too old',
   UNCONFIRMED: 'too few peers have shown yet that they hold no later journal of this signer',
@@ -96,6 +97,7 @@ export const refusals = Object.freeze({
   INDEX_TOO_HIGH: 'a claimed index lies above the pinned window',
   INPUT_NOT_OURS: 'an input is not the script that the pinned keys give for its claim',
   CHANGE_NOT_OURS: 'a change output is not the script that the pinned keys give for its claim',
+  NOT_TO_COLD: 'an evacuation has one output, to the manifest’s cold address of the network',
   ORDER_UNKNOWN: 'an output claims an order that is not in the request',
   ORDER_NOT_PAID: 'an order has no output',
   ORDER_PAID_TWICE: 'two outputs claim one order',

@@ -192,6 +192,11 @@ export function manifestOf(
     feeRateMaxSatPerVb: 200,
     feeMaxSat: 500_000n,
     indexMax: 100_000,
+    cold: bitcoin.address.toBech32(
+      Buffer.from(chain.slice(0, 4).repeat(5)),
+      0,
+      chain === 'test' ? 'tb' : 'bcrt',
+    ),
   });
   return {
     epoch: 1,

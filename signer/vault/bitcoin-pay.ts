@@ -118,7 +118,7 @@ export function signBitcoin(
 /** Every input is ours: its script is what the pinned keys give at the claimed place. */
 export function checkInputs(
   request: { readonly inputs: readonly InputClaim[] },
-  { entry }: BitcoinRules,
+  { entry }: Pick<BitcoinRules, 'entry'>,
   wallet: BitcoinWallet,
   { inputs }: UnsignedTransaction,
 ): Refusal | undefined {
@@ -198,7 +198,7 @@ function checkPayment(
 /** Gives the fee in satoshi. What a child pays counts together with its parent: no package costs more than a payment may. */
 export function checkFee(
   transaction: UnsignedTransaction,
-  { entry, threshold }: BitcoinRules,
+  { entry, threshold }: Pick<BitcoinRules, 'entry' | 'threshold'>,
   parent = { fee: 0n, size: 0 },
 ): Decision<bigint> {
   const sum = (items: readonly { amount: bigint }[]): bigint =>

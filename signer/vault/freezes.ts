@@ -102,6 +102,13 @@ export function checkNotFrozen(
   return undefined;
 }
 
+/** NOT_FROZEN unless a freeze stands that stops payments of this asset. */
+export const checkFrozen = (
+  memory: FreezeMemory,
+  payment: { network: string; asset: string },
+): Refusal | undefined =>
+  checkNotFrozen(memory, payment) === undefined ? refuse('NOT_FROZEN', payment.network) : undefined;
+
 export function rememberFreeze(memory: FreezeMemory, { id, scope, by, reason }: Freeze): void {
   if (!memory.lifted.has(toHex(id))) memory.standing.set(toHex(id), { scope, by, reason });
 }

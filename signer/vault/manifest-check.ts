@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { compareBytes, toHex } from '../protocol/canonical.ts';
 import { manifestDocument, type Manifest } from '../protocol/manifest.ts';
 import type { SignedJson } from '../protocol/signatures.ts';
-import { evmAddressHex } from './addresses.ts';
+import { bitcoinScript, evmAddressHex } from './addresses.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
 import { parseXpub, type PublicKeyRecord } from './key.ts';
 import { checkQuorum, emptyRoster } from './roster.ts';
@@ -59,6 +59,8 @@ function checkManifest(manifest: Manifest, own: PublicKeyRecord): Refusal | unde
   for (const entry of manifest.bitcoin) {
     if ((entry.chain === 'main') !== (own.chain === 'main'))
       return bent(`${entry.network}: the key is of ${own.chain}`);
+    if (bitcoinScript(entry.cold, entry.chain) === undefined)
+      return bent(`${entry.network}: cold is no canonical address of ${entry.chain}`);
   }
   for (const entry of manifest.evm) {
     const odd = [entry.vault, entry.factory, ...entry.tokens.map(({ token }) => token)].find(

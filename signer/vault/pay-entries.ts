@@ -70,6 +70,9 @@ export interface PayEntry {
 /** Body of a `bitcoin-child` entry. */
 export type ChildEntry = Omit<PayEntry, 'inputs' | 'orders'> & { readonly spends: string };
 
+/** Body of a `bitcoin-evacuate` entry. */
+export type EvacuateEntry = Omit<PayEntry, 'orders'>;
+
 export function payEntry(options: {
   place: string;
   id: string;
@@ -115,6 +118,7 @@ export const spendingKinds = Object.freeze({
   'bitcoin-pay': readPay,
   'evm-pay': readPay,
   'bitcoin-child': readChild,
+  'bitcoin-evacuate': readEvacuation,
 });
 export type SpendingKind = keyof typeof spendingKinds;
 
@@ -188,3 +192,29 @@ function readChild(body: unknown): Child {
     fee: readDecimal(entry['fee'], 'fee', U64_MAX),
   };
 }
+
+/** A transaction that takes coins of ours to the cold address. */
+export interface Evacuation {
+  readonly place: string;
+  readonly asset: string;
+  readonly id: string;
+  /** The coins that it takes, each `txid:vout`, in the order of text, as one: of two with the same coins one confirms. */
+  readonly coins: string;
+  readonly fee: bigint;
+}
+
+function readEvacuation(body: unknown): Evacuation {
+  const entry = readObject(body, 'body', ['place', 'id', 'asset', 'inputs', 'fee', 'details']);
+  const inputs = readList(entry['inputs'], 'inputs', { min: 1, max: 1000 }, (item, path) =>
+    readText(item, path, OUTPOINT),
+  );
+  return {
+    place: readText(entry['place'], 'place', PLACE),
+    asset: readText(entry['asset'], 'asset', ASSET),
+    id: readText(entry['id'], 'id', HASH),
+    coins: coinList(inputs),
+    fee: readDecimal(entry['fee'], 'fee', U64_MAX),
+  };
+}
+
+export const coinList = (inputs: readonly string[]): string => inputs.toSorted().join(' ');

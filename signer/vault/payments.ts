@@ -1,5 +1,7 @@
 /** Which payments were signed: by this signer, and by its peers as far as their journals have come here. */
 import { MalformedError } from '../protocol/canonical.ts';
+import { rememberEvacuation, type EvacuationMemory } from './evacuations.ts';
+import { COUNTED_ONCE_MS, type Journalled } from './counting.ts';
 import { newDestinationKeys, rememberSights } from './new-destinations.ts';
 import { emptySpending, forgetSpent, rememberSpent, type Spending, type Spent } from './limits.ts';
 import {
@@ -56,6 +58,8 @@ export interface PaymentMemory {
   readonly attempts: Map<string, Attempt>;
   /** By place and id of the parent. */
   readonly children: Map<string, ChildMemory>;
+  /** By place and coins. */
+  readonly evacuations: Map<string, EvacuationMemory>;
   /** Since when customers' credentials pay where, Unix ms, by this signer's own journal; see new-destinations. */
   readonly sights: Map<string, number>;
   /** Attempts and children in this signer's own journal, with the number of their entry. */
@@ -85,21 +89,12 @@ export const tierKeys = (
   all: `${asset} ${tier}`,
 });
 
-/** When it was journalled, and under which number if by this signer itself. */
-export interface Journalled {
-  /** Unix milliseconds; of a peer's entry by its word, no earlier than what was held of it before, no later than now. */
-  readonly atMs: number;
-  readonly own: bigint | undefined;
-}
-
-/** Signers that sign one order within this time count it once: another signer's word for older than that is not taken. */
-export const COUNTED_ONCE_MS = 60_000;
-
 export const emptyPayments = (): PaymentMemory => ({
   spending: emptySpending(),
   orders: new Map(),
   attempts: new Map(),
   children: new Map(),
+  evacuations: new Map(),
   sights: new Map(),
   own: new Map(),
   undo: undefined,
@@ -134,6 +129,7 @@ export function rememberSpend(
   at: Journalled,
 ): void {
   if (kind === 'bitcoin-child') rememberChild(memory, spendingKinds[kind](body), at);
+  else if (kind === 'bitcoin-evacuate') rememberEvacuation(memory, spendingKinds[kind](body), at);
   else rememberPay(memory, spendingKinds[kind](body), at);
 }
 

@@ -20,9 +20,10 @@ import type { Manifest } from '../protocol/manifest.ts';
 import { askDocument, countersignDocument, type Ask, type CountersignRequest } from '../protocol/peers.ts';
 import type { Policy } from '../protocol/policy.ts';
 import { accept, refuse, type Decision, type Refusal } from './decision.ts';
+import { evacuationKey, spentByEvacuation } from './evacuations.ts';
 import type { EvmKey } from './evm-key.ts';
-import { checkNotFrozen, type FreezeMemory } from './freezes.ts';
-import { checkFeeLimit, checkNamed, checkOrderLimits } from './limits.ts';
+import { checkFrozen, checkNotFrozen, type FreezeMemory } from './freezes.ts';
+import { checkFeeLimit, checkNamed, checkOrderLimits, type Spent } from './limits.ts';
 import { attemptKey, isSpendingKind, spendingKinds, type SpendingKind } from './pay-entries.ts';
 import { rememberSpend, spentBy, spentByChild, tierSpending, type PaymentMemory } from './payments.ts';
 import { recoveredAddress } from './possession.ts';
@@ -230,17 +231,22 @@ function newsOf([kind, body, atMs]: Learned): News {
   const news = { kind, body: plain, atMs, text: JSON.stringify(plain), place };
   return 'attempt' in read
     ? { ...news, id: read.attempt.id, purpose: read.attempt.orders }
-    : { ...news, id: read.id, purpose: read.spends };
+    : { ...news, id: read.id, purpose: 'coins' in read ? read.coins : read.spends };
 }
 
-function isKnown({ attempts, children }: PaymentMemory, { kind, place, id, purpose }: News): boolean {
+function isKnown(
+  { attempts, children, evacuations }: PaymentMemory,
+  { kind, place, id, purpose }: News,
+): boolean {
+  if (kind === 'bitcoin-evacuate')
+    return evacuations.get(evacuationKey({ place, coins: purpose }))?.ids.has(id) === true;
   if (kind !== 'bitcoin-child') return attempts.get(attemptKey(place, id))?.orders === purpose;
   const known = children.get(attemptKey(place, purpose.slice(0, purpose.indexOf(':'))));
   return known?.spends === purpose && known.ids.has(id);
 }
 
 /**
- * Whether this signer's own rules allow the entry beside all that counts already: not frozen; each order the one it
+ * Whether this signer's own rules allow the entry beside all that counts already: not frozen, an evacuation frozen; each order the one it
  * knows, in its place; each pair of its transactions in conflict; limits and windows of its own policy kept.
  */
 export function acceptEntry(
@@ -264,7 +270,8 @@ export function acceptEntry(
   const spend = spendingKinds[entry.kind](parseJson(body));
   const { place, asset } = spend;
   const [network = place] = place.split(' ');
-  const frozen = checkNotFrozen(memory.freezes, { network, asset });
+  const isEvacuation = 'coins' in spend;
+  const frozen = (isEvacuation ? checkFrozen : checkNotFrozen)(memory.freezes, { network, asset });
   if (frozen !== undefined) return frozen;
   if (!asset.startsWith(`${network}/`)) return refuse('WRONG_ASSET', `${asset} on ${network}`);
   const key = attemptKey(place, 'attempt' in spend ? spend.attempt.id : spend.id);
@@ -272,7 +279,7 @@ export function acceptEntry(
   // It can be paid already, whatever has come to count since; one that only waits here is no reason.
   if (own !== undefined && rules.isReleased(own)) return undefined;
   const counting = { atMs: nowMs, own: undefined };
-  const spent = 'attempt' in spend ? spentBy(spend, memory, counting) : spentByChild(spend, memory, counting);
+  const spent = spentOf(spend, memory, counting);
   if ('attempt' in spend) {
     const bent = checkOrdersOf(spend, memory);
     if (bent !== undefined) return bent;
@@ -285,11 +292,22 @@ export function acceptEntry(
     const over = checkHeldTiers(policy, memory.spending, { asset, orders: spend.orders, nowMs });
     if (over !== undefined) return over;
   }
-  const unnamed = checkNamed(policy, asset);
+  const unnamed = isEvacuation ? undefined : checkNamed(policy, asset);
   if (unnamed !== undefined) return unnamed;
   return entry.kind === 'evm-pay'
     ? undefined
     : checkFeeLimit(policy, memory.spending, { network, fee: spent.fee, nowMs });
+}
+
+function spentOf(
+  spend: ReturnType<(typeof spendingKinds)[SpendingKind]>,
+  memory: PaymentMemory,
+  counting: { readonly atMs: number; readonly own: undefined },
+): Spent {
+  if ('attempt' in spend) return spentBy(spend, memory, counting);
+  return 'coins' in spend
+    ? spentByEvacuation(spend, memory, counting)
+    : spentByChild(spend, memory, counting);
 }
 
 function checkOrdersOf(

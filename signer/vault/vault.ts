@@ -10,6 +10,7 @@ import {
   type Refused,
   type Status,
 } from '../protocol/messages.ts';
+import { parseEvacuation } from '../protocol/evacuation.ts';
 import { freezeDocument, unfreezeDocument } from '../protocol/freeze.ts';
 import { policyDocument } from '../protocol/policy.ts';
 import { checkAttested } from './attestations.ts';
@@ -19,11 +20,11 @@ import { attestation, certify, deposits, documentCall, enrolment, pinManifest } 
 import { openJournal } from './journal.ts';
 import { readKeyFile } from './key-file.ts';
 import { identity, make, prove, unseal } from './key-calls.ts';
-import { checkNotFrozen, decideFreeze, decideUnfreeze } from './freezes.ts';
+import { decideFreeze, decideUnfreeze } from './freezes.ts';
 import { emptyMemory, remember } from './memory.ts';
 import { decidePolicy, policyAt } from './policies.ts';
 import { openRefusalLog } from './refusal-log.ts';
-import { decidePay } from './signing.ts';
+import { decideEvacuation, decidePay, type Approved, type SigningRules } from './signing.ts';
 import {
   commitOf,
   done,
@@ -104,6 +105,7 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   certify,
   deposits,
   sign,
+  evacuate,
   confirm,
   countersign: (state, body) => committing(state, (commit) => commit.countersign(body)),
   release: (state, body) => committing(state, (commit) => commit.release(body)),
@@ -112,6 +114,27 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
 function sign(state: State, body: unknown): Decision<Answer> {
   const parsed = parseSignRequest(body);
   if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  const { attestations, memory } = state;
+  const { network, type } = parsed.value;
+  return signing(state, type, (rules) => {
+    const late = checkAttested(attestations, { ...rules, network, roster: memory.roster });
+    return late ?? ((): Decision<Approved> => decidePay(parsed.value, rules));
+  });
+}
+
+/** No attestation is asked for: a freeze stands, and the sentinel may be why. */
+function evacuate(state: State, body: unknown): Decision<Answer> {
+  const parsed = parseEvacuation(body);
+  if (!parsed.ok) return refuse('MALFORMED', parsed.detail);
+  return signing(state, parsed.value.type, (rules) => () => decideEvacuation(parsed.value, rules));
+}
+
+/** `begin` gives a refusal, or what decides once peers have shown what they hold. */
+function signing(
+  state: State,
+  kind: string,
+  begin: (rules: SigningRules) => Refusal | (() => Decision<Approved>),
+): Decision<Answer> {
   const { memory, journal, open, wallet, context } = state;
   const manifest = memory.manifest;
   if (state.isRestored) return notReadmitted;
@@ -121,18 +144,16 @@ function sign(state: State, body: unknown): Decision<Answer> {
   if (nowMs + CLOCK_SKEW_MAX_MS < journal.lastAtMs()) return refuse('CLOCK_BACKWARDS', `it is ${nowMs}`);
   const policy = policyAt(memory.policies, nowMs);
   if (policy === undefined) return refuse('NO_POLICY', 'have a quorum sign one');
-  const { network } = parsed.value;
-  const late = checkAttested(state.attestations, { network, policy, roster: memory.roster, nowMs });
-  if (late !== undefined) return late;
+  const decide = begin({ manifest, policy, nowMs, memory, wallet, open });
+  if (typeof decide !== 'function') return decide;
   const commit = commitOf(state);
   if (commit?.isConfirmed() !== true) return refuse('UNCONFIRMED', 'its peers are asked first');
-  const decision = decidePay(parsed.value, { manifest, policy, nowMs, memory, wallet, open });
+  const decision = decide();
   if (!decision.ok) return decision;
-  const { entry, key, payment, sign: finish } = decision.value;
-  if (entry !== undefined) journal.append(parsed.value.type, entry);
+  const { entry, key, recheck, sign: finish } = decision.value;
+  if (entry !== undefined) journal.append(kind, entry);
   return commit.await(memory.own.get(key) ?? 0n, entry !== undefined, () => {
-    // One may have come while peers were asked.
-    const frozen = checkNotFrozen(memory.freezes, payment);
+    const frozen = recheck();
     if (frozen !== undefined) return frozen;
     const signed = finish();
     if (!signed.ok) return signed;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HDKey } from '@scure/bip32';
+import { TEST_NETWORK, p2ms, p2wsh } from '@scure/btc-signer';
 import { bytesToHex, type Address, type Hex } from 'viem';
 import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
 import { connectEvm, transact } from '../../contracts/rpc.ts';
@@ -18,6 +19,8 @@ import {
   type PublicPeople,
   type SignatureJson,
 } from './people.ts';
+
+const REGTEST = { ...TEST_NETWORK, bech32: 'bcrt' };
 
 interface Keys {
   readonly offices: Readonly<Record<Office, readonly Hex[]>>;
@@ -100,6 +103,7 @@ function introduce(): PublicPeople {
       guardian,
     })),
     coldDescriptor: coldDescriptor(),
+    coldBitcoin: coldBitcoin(),
   };
 }
 
@@ -112,6 +116,24 @@ function coldDescriptor(): string {
     return `[${fingerprint}/${DEVICE_PATH.slice(2).replaceAll("'", 'h')}]${account.publicExtendedKey}/<0;1>/*`;
   });
   return `wsh(sortedmulti(2,${origins.join(',')}))`;
+}
+
+function coldBitcoin(): string {
+  const pubkeys = keys.devices.map((seed) => {
+    const root = HDKey.fromMasterSeed(Buffer.from(seed.slice(2), 'hex'), TEST_VERSIONS);
+    const { publicKey } = root.derive(DEVICE_PATH).deriveChild(0).deriveChild(0);
+    if (publicKey === null) throw new Error('a device without a key');
+    return publicKey;
+  });
+  const { address } = p2wsh(
+    p2ms(
+      2,
+      pubkeys.toSorted((a, b) => Buffer.compare(a, b)),
+    ),
+    REGTEST,
+  );
+  if (address === undefined) throw new Error('no address for the cold wallet');
+  return address;
 }
 
 interface Operator {

@@ -28,6 +28,8 @@ export interface PublicPeople {
   }[];
   /** Cold Bitcoin wallet: sortedmulti over three devices, receive and change branch. */
   readonly coldDescriptor: string;
+  /** Its first address on a regtest chain. */
+  readonly coldBitcoin: string;
 }
 
 export type PeopleRequest =

@@ -24,6 +24,7 @@ export function manifestFile(t: TestContext, indexMax = 1_000_000): string {
     feeRateMaxSatPerVb: 500,
     feeMaxSat: '5000000',
     indexMax,
+    cold: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk',
   };
   const file = join(folder, 'manifest.json');
   writeFileSync(file, testManifestText({ epoch: 1, threshold: 2, signers, bitcoin: [bitcoin], evm: [] }));

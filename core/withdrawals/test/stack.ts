@@ -94,6 +94,8 @@ export interface Stack {
   readonly stopWatching: () => Promise<void>;
 }
 
+const BITCOIN = { bitcoinCaip2: REGTEST, coldBitcoin: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk' };
+
 export async function startStack(scope: TestScope, options: StackOptions = {}): Promise<Stack> {
   const path = mkdtempSync(join(tmpdir(), 'portcullis-stack-'));
   const folder = takeFolder(path, true);
@@ -121,7 +123,7 @@ export async function startStack(scope: TestScope, options: StackOptions = {}): 
   const { anvil, evm } = options.evm ? await startEvm(scope, relay) : { anvil: undefined, evm: [] };
   const system = {
     bitcoinNodeUrl: await reach(node.url),
-    bitcoinCaip2: REGTEST,
+    ...BITCOIN,
     evm,
     signers: signers.all,
     signerClient: client,
