@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { BTC, ask, outsideAddress } from '../../core/withdrawals/test/stack.ts';
 import type { BitcoinPayRequest } from '../../signer/protocol/messages.ts';
-import { changeOf, childRequest } from '../../signer/test/quorum.ts';
+import { changeOf, childRequest } from '../../signer/test/child.ts';
 import { drain } from '../drain.ts';
 import { askingAllBut, bent, cutOff, keepingBack, payBy, scriptOf } from '../evil.ts';
 import { LIMITS, WINDOW_BOUND, manifestIn, type Drill, type Scene } from '../scene.ts';

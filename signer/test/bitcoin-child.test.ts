@@ -11,14 +11,13 @@ import { freezeDocument, type Freeze } from '../protocol/freeze.ts';
 import type { BitcoinChildRequest, BitcoinPayRequest } from '../protocol/messages.ts';
 import type { RefusalCode } from '../protocol/refusals.ts';
 import { signedBy } from './people.ts';
+import { changeOf, childRequest } from './child.ts';
 import {
   PASSPHRASE,
   REGTEST,
   TESTNET,
   bitcoinRequest,
   call,
-  changeOf,
-  childRequest,
   coin,
   honestPsbt,
   makeQuorum,

@@ -13,6 +13,7 @@ import type { Refused, Signed } from '../protocol/messages.ts';
 import type { Awaiting } from '../protocol/peers.ts';
 import type { Vault } from '../vault/vault.ts';
 import { signedBy } from './people.ts';
+import { changeOf } from './child.ts';
 import {
   PASSPHRASE,
   askPeer,
@@ -21,7 +22,6 @@ import {
   bitcoinRequest,
   call,
   callThrough,
-  changeOf,
   coin,
   makeQuorum,
   payment,

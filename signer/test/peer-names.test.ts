@@ -14,6 +14,7 @@ import { evmKeyInMemory } from '../vault/evm-key.ts';
 import { signForPeers } from '../vault/peers.ts';
 import type { Vault } from '../vault/vault.ts';
 import { sha256, signedBy } from './people.ts';
+import { changeOf, childRequest } from './child.ts';
 import {
   EVM,
   EVM2,
@@ -22,8 +23,6 @@ import {
   bitcoinRequest,
   call,
   callThrough,
-  changeOf,
-  childRequest,
   evmRequest,
   makeQuorum,
   nextOrder,

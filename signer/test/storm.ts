@@ -9,10 +9,9 @@ import { freezeDocument } from '../protocol/freeze.ts';
 import { calls, FRAME_BYTES_MAX, type SignRequest } from '../protocol/messages.ts';
 import { refusalCodes } from '../protocol/refusals.ts';
 import { signedBy } from './people.ts';
+import { changeOf, childRequest } from './child.ts';
 import {
   bitcoinRequest,
-  changeOf,
-  childRequest,
   coin,
   evmRequest,
   makeQuorum,
