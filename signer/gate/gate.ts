@@ -45,6 +45,7 @@ const routes: Readonly<Record<string, Route>> = {
   '/v1/freeze': { method: 'POST', call: 'freeze', roles: EVERYBODY },
   '/v1/unfreeze': { method: 'POST', call: 'unfreeze', roles: PASSERS_ON },
   '/v1/policy': { method: 'POST', call: 'policy', roles: PASSERS_ON },
+  '/v1/policies': { method: 'GET', call: 'policies', roles: EVERYBODY },
   '/v1/attestation': { method: 'POST', call: 'attestation', roles: ['sentinel'] },
   '/v1/enrolment': { method: 'POST', call: 'enrolment', roles: ['core'] },
   '/v1/certify': { method: 'POST', call: 'certify', roles: ['core'] },

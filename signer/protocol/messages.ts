@@ -164,6 +164,14 @@ export interface Status {
   readonly freezes: readonly StandingFreeze[];
   /** Networks (CAIP-2) on which its gate asks a node of its own before it signs; the gate adds it to the vault's answer. */
   readonly witness: readonly string[];
+  /** Version in force, and a loosening that waits; nothing when there is no policy. */
+  readonly policy?: PolicyVersions | null;
+}
+
+export interface PolicyVersions {
+  readonly version: number;
+  /** When it comes into force: Unix milliseconds by the signer's clock. */
+  readonly waiting: { readonly version: number; readonly fromMs: number } | null;
 }
 
 export interface StandingFreeze {
@@ -196,6 +204,7 @@ export const calls = [
   'freeze',
   'unfreeze',
   'policy',
+  'policies',
   'enrolment',
   'certify',
   'deposits',
@@ -292,7 +301,7 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
       value,
       'answer',
       ['ok', 'signer', 'sealed', 'journal', 'ready', 'confirmed', 'freezes'],
-      ['witness'],
+      ['witness', 'policy'],
     );
     affirmed(answer['ok']);
     return {
@@ -306,8 +315,22 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
       witness: readList(answer['witness'] ?? [], 'answer.witness', { min: 0, max: 64 }, (one, path) =>
         readText(one, path, NETWORK),
       ),
+      ...(answer['policy'] === undefined ? {} : { policy: readVersions(answer['policy']) }),
     };
   });
+}
+
+function readVersions(value: unknown): PolicyVersions | null {
+  if (value === null) return null;
+  const { version, waiting } = readObject(value, 'answer.policy', ['version', 'waiting']);
+  const whole = (number: unknown, path: string): number =>
+    readNumber(number, `answer.policy.${path}`, Number.MAX_SAFE_INTEGER);
+  if (waiting === null) return { version: whole(version, 'version'), waiting };
+  const { fromMs, ...next } = readObject(waiting, 'answer.policy.waiting', ['version', 'fromMs']);
+  return {
+    version: whole(version, 'version'),
+    waiting: { version: whole(next['version'], 'waiting.version'), fromMs: whole(fromMs, 'waiting.fromMs') },
+  };
 }
 
 function readStanding(value: unknown, path: string): StandingFreeze {

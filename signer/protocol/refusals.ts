@@ -77,6 +77,7 @@ export const refusals = Object.freeze({
   // Limits
   NO_POLICY: 'no policy has been taken',
   POLICY_STALE: 'the policy does not follow the last one',
+  POLICY_UNCHANGED: 'the policy says what the one in force says, and none waits',
   NOT_IN_POLICY: 'the policy has no rule that allows this',
   ORDER_TOO_LARGE: 'an order is above the policy’s maximum',
   APPROVALS_MISSING: 'an order of this size needs approvals of operators',

@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import type { OrderJson } from '../protocol/order.ts';
 import { isTighter, policyDocument, type Policy } from '../protocol/policy.ts';
+import { parseStandingPolicy } from '../protocol/standing-policy.ts';
 import { checkOrderLimits, emptySpending, rememberSpent } from '../vault/limits.ts';
 import type { Vault } from '../vault/vault.ts';
 import { signedBy } from './people.ts';
@@ -225,6 +226,31 @@ test('a tightening takes the place of a loosening that waits', (t) => {
   const soon = { deadline: String(Math.floor(clock.nowMs / 1000) + 600) };
   refused(vault, { ...pay(6), ...soon }, 'ORDER_TOO_LARGE');
   signed(vault, { ...pay(5), ...soon });
+});
+
+test('what says the same is refused and takes no version; one key stops a loosening by saying it while that waits', (t) => {
+  const fields = { assets: [rule(ETH)], loosenDelaySeconds: 60 };
+  const { vault, manifest, operators, clock } = one(t, fields);
+  const first = policyOf(manifest, fields);
+  const same = next(first, {});
+  const byAlice = (policy: Policy) => signedBy(policyDocument, policy, [operators[0]!.byKey]);
+  const standing = () => {
+    const read = parseStandingPolicy(call(vault, 'policies', {}));
+    assert.ok(read.ok && read.value.ok);
+    return [read.value.now?.version, read.value.waiting?.policy.version, read.value.waiting?.fromMs];
+  };
+  assert.equal(call(vault, 'policy', byAlice(same))['code'], 'POLICY_UNCHANGED');
+  assert.equal(call(vault, 'policy', signedPolicy(same))['code'], 'POLICY_UNCHANGED');
+  const loose = next(first, { assets: [rule(ETH, { orderMax: 15n })] });
+  assert.ok(call(vault, 'policy', signedPolicy(loose)).ok);
+  assert.deepEqual(standing(), [1, 2, clock.nowMs + 60_000]);
+  const waiting = { version: 2, fromMs: clock.nowMs + 60_000 };
+  assert.deepEqual(call(vault, 'status', {})['policy'], { version: 1, waiting });
+  assert.ok(call(vault, 'policy', byAlice(next(loose, { assets: first.assets }))).ok);
+  clock.nowMs += 61_000;
+  assert.deepEqual(standing(), [3, undefined, undefined]);
+  assert.deepEqual(call(vault, 'status', {})['policy'], { version: 3, waiting: null });
+  refused(vault, { ...pay(11), deadline: String(Math.floor(clock.nowMs / 1000) + 600) }, 'ORDER_TOO_LARGE');
 });
 
 const windows = fc.uniqueArray(

@@ -4,6 +4,7 @@ import { compareBytes, toHex } from '../protocol/canonical.ts';
 import type { Manifest } from '../protocol/manifest.ts';
 import { isTighter, policyDocument, type Policy } from '../protocol/policy.ts';
 import type { SignedJson } from '../protocol/signatures.ts';
+import type { PolicyVersions } from '../protocol/messages.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { checkOne, checkQuorum, type RosterMemory } from './roster.ts';
 
@@ -51,6 +52,9 @@ export function decidePolicy(signed: SignedJson, rules: Rules): Decision<Policy 
   if (policy.version !== (last?.version ?? 0) + 1 || compareBytes(policy.previous, previous) !== 0)
     return refuse('POLICY_STALE', `the last one is version ${last?.version ?? 0}, ${toHex(previous)}`);
   const now = policyAt(policies, nowMs);
+  // With a loosening that waits it is no change for nothing: it stops that.
+  if (now !== undefined && last === now && limitsOf(policy) === limitsOf(now))
+    return refuse('POLICY_UNCHANGED', `version ${now.version} says the same`);
   const isTightening = now !== undefined && isTighter(policy, now);
   const authority = isTightening
     ? checkOne(signed.signatures, { by: policy.by, digest, manifest, roster })
@@ -71,6 +75,25 @@ export function rememberPolicy(memory: PolicyMemory, policy: Policy, atMs: numbe
   }
   // What one person tightened no quorum has looked at.
   if (now === undefined || !isTighter(policy, now)) memory.approved.add(limits);
+}
+
+/** Where a policy document that is taken at this time stands then, by a memory that is left as it is. */
+export function standingAfter(memory: PolicyMemory, policy: Policy, atMs: number): PolicyMemory {
+  const after = { ...memory, approved: new Set(memory.approved) };
+  rememberPolicy(after, policy, atMs);
+  return after;
+}
+
+/** What a status says of it. */
+export function versionsAt(memory: PolicyMemory, nowMs: number): PolicyVersions | null {
+  const now = policyAt(memory, nowMs);
+  const { pending } = memory;
+  if (now === undefined) return null;
+  const waits = pending !== undefined && pending.policy !== now;
+  return {
+    version: now.version,
+    waiting: waits ? { version: pending.policy.version, fromMs: pending.atMs } : null,
+  };
 }
 
 /** Names what a policy allows, whichever version says it. */

@@ -11,6 +11,7 @@ import type {
   Status,
 } from '../protocol/messages.ts';
 import type { Json } from '../protocol/document.ts';
+import type { StandingPolicyAnswer } from '../protocol/standing-policy.ts';
 import type { Awaiting, CountersignAnswer } from '../protocol/peers.ts';
 import type { AttestationMemory } from './attestations.ts';
 import { openWallet, type BitcoinKeys, type BitcoinWallet } from './bitcoin-wallet.ts';
@@ -75,6 +76,7 @@ export type Answer =
   | Enrolled
   | Certified
   | DepositsTaken
+  | StandingPolicyAnswer
   | Refused;
 
 /** Done, and how far the journal goes. */

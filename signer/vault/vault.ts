@@ -22,7 +22,8 @@ import { readKeyFile } from './key-file.ts';
 import { identity, make, prove, unseal } from './key-calls.ts';
 import { decideFreeze, decideUnfreeze } from './freezes.ts';
 import { emptyMemory, remember } from './memory.ts';
-import { decidePolicy, policyAt } from './policies.ts';
+import { decidePolicy, policyAt, versionsAt } from './policies.ts';
+import { standingPolicy } from './standing-policy.ts';
 import { openRefusalLog } from './refusal-log.ts';
 import { decideEvacuation, decidePay, type Approved, type SigningRules } from './signing.ts';
 import {
@@ -100,6 +101,7 @@ const answers: Readonly<Record<Call, (state: State, body: unknown) => Decision<A
   freeze: documentCall('freeze', freezeDocument, decideFreeze),
   unfreeze: documentCall('unfreeze', unfreezeDocument, decideUnfreeze),
   policy: documentCall('policy', policyDocument, decidePolicy),
+  policies: (state) => accept(standingPolicy(state)),
   attestation,
   enrolment,
   certify,
@@ -180,7 +182,9 @@ function status(state: State): Omit<Status, 'witness'> {
   const confirmed = commitOf(state)?.isConfirmed() ?? false;
   const ready = !sealed && !isRestored && memory.manifest !== undefined;
   const freezes = [...memory.freezes.standing].map(([id, standing]) => ({ id, ...standing }));
-  return { ok: true, signer: context.signer, sealed, journal: journal.head(), ready, confirmed, freezes };
+  const policy = versionsAt(memory.policies, context.nowMs());
+  const { signer } = context;
+  return { ok: true, signer, sealed, journal: journal.head(), ready, confirmed, freezes, policy };
 }
 
 /** What was written, for whoever watches: nothing in it is secret from them, and nothing is decided by it. */
