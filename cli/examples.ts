@@ -34,6 +34,14 @@ const examples: Readonly<Record<string, string>> = {
   'unfreeze propose':
     "portcullis unfreeze propose lift.json everything --as .portcullis/operators/alice --reason 'it was ours'",
   'unfreeze approve': 'portcullis unfreeze approve lift.json --as .portcullis/operators/alice',
+  'manifest show': 'portcullis manifest show --as .portcullis/operators/alice',
+  'manifest verify': 'portcullis manifest verify manifest.json --as .portcullis/operators/alice',
+  'policy show': 'portcullis --json policy show --as .portcullis/operators/alice > rules.json',
+  'policy diff': 'portcullis policy diff rules.json --as .portcullis/operators/alice',
+  'policy propose': 'portcullis policy propose rules.json next.json --as .portcullis/operators/alice',
+  'policy approve': 'portcullis policy approve next.json --as .portcullis/operators/bob',
+  'policy tighten': 'portcullis policy tighten rules.json --as .portcullis/operators/alice',
+  'policy veto': 'portcullis policy veto --as .portcullis/operators/carol',
   signers: 'portcullis signers',
   'blast-radius': 'portcullis blast-radius --as .portcullis/operators/alice',
   'evacuate evm':

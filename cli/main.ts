@@ -12,7 +12,9 @@ import { depositCommands } from './commands/deposits.ts';
 import { evacuateCommands } from './commands/evacuate.ts';
 import { eventCommands } from './commands/events.ts';
 import { freezeListCommands } from './commands/freezes.ts';
+import { manifestCommands } from './commands/manifest.ts';
 import { operationCommands } from './commands/operations.ts';
+import { policyCommands } from './commands/policy.ts';
 import { signerCommands } from './commands/signers.ts';
 import { statusCommand } from './commands/status.ts';
 import { transferCommands } from './commands/transfers.ts';
@@ -92,6 +94,8 @@ async function run(argv: string[]): Promise<number> {
   signerCommands(program, openTerminal);
   freezeListCommands(program, openTerminal);
   unfreezeCommands(program, openTerminal);
+  policyCommands(program, openTerminal, open);
+  manifestCommands(program, openTerminal);
   blastRadiusCommand(program, openTerminal, open);
   ceremonyCommands(program, openTerminal);
   evacuateCommands(program, openTerminal);

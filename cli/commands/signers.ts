@@ -7,6 +7,7 @@ import { toHex } from '../../signer/protocol/canonical.ts';
 import { EVERYTHING, freezeDocument } from '../../signer/protocol/freeze.ts';
 import { parseSignedManifest, type Manifest } from '../../signer/protocol/manifest.ts';
 import { parseStatusAnswer, type Status } from '../../signer/protocol/messages.ts';
+import type { PolicyVersions } from '../../signer/protocol/policy-versions.ts';
 import { signaturesToJson } from '../../signer/protocol/signatures.ts';
 import { SaidError, UsageError } from '../connection.ts';
 import type { OpenTerminal } from '../main.ts';
@@ -79,8 +80,8 @@ export function signerCommands(program: Command, open: OpenTerminal): void {
       );
       output.show({ signers: answers }, () =>
         table(
-          ['signer', 'state', 'journal', 'freezes'],
-          answers.map((one) => (one.ok ? statusRow(one.answer) : [one.signer, one.error, null, null])),
+          ['signer', 'state', 'journal', 'policy', 'freezes'],
+          answers.map((one) => (one.ok ? statusRow(one.answer) : [one.signer, one.error, null, null, null])),
           '',
         ),
       );
@@ -94,7 +95,11 @@ interface FreezeOptions {
   readonly passphraseFile?: string;
 }
 
-async function passphrase({ as, passphraseFile }: FreezeOptions): Promise<string> {
+/** Of the command key: from the file, or asked for. */
+export async function passphrase({
+  as,
+  passphraseFile,
+}: Pick<FreezeOptions, 'as' | 'passphraseFile'>): Promise<string> {
   if (passphraseFile === undefined) return askPassphrase(`Passphrase of the command key in ${resolve(as)}: `);
   try {
     return readFileSync(passphraseFile, 'utf8').trim();
@@ -177,9 +182,18 @@ export function statusOf(answer: unknown): Status {
   return parsed.value;
 }
 
-const statusRow = ({ signer, sealed, ready, journal, freezes }: Status): string[] => [
+const statusRow = ({ signer, sealed, ready, journal, freezes, policy }: Status): string[] => [
   signer,
   sealed ? 'sealed' : ready ? 'ready' : 'no manifest',
   `${journal.sequence} ${journal.hash.slice(0, 12)}`,
+  policyCell(policy ?? null),
   freezes.map(({ scope, by, reason }) => `${scope} by ${by}${reason && `: ${reason}`}`).join('\n') || 'none',
 ];
+
+const policyCell = (policy: PolicyVersions | null): string => {
+  if (policy === null) return 'none';
+  const { version, waiting } = policy;
+  return waiting === null
+    ? `version ${version}`
+    : `version ${version}\nversion ${waiting.version} from ${new Date(waiting.fromMs).toISOString()}`;
+};

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import { renameSync, writeFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { checkApprovals } from '../../signer/ceremony/approvals.ts';
-import { readJson, writeOnce } from '../../signer/ceremony/files.ts';
+import { jsonText, writeOnce } from '../../signer/ceremony/files.ts';
 import { spoken } from '../../signer/ceremony/pinned.ts';
 import { fromHex, toHex } from '../../signer/protocol/canonical.ts';
 import { unfreezeDocument, type Unfreeze } from '../../signer/protocol/freeze.ts';
 import type { Manifest } from '../../signer/protocol/manifest.ts';
-import { parseSigned, signaturesToJson, type DocumentSignature } from '../../signer/protocol/signatures.ts';
+import { signaturesToJson, type DocumentSignature } from '../../signer/protocol/signatures.ts';
 import { SaidError, UsageError } from '../connection.ts';
 import type { OpenTerminal } from '../main.ts';
 import { readKit, type OperatorKit } from '../operator-kit.ts';
 import { table } from '../output.ts';
 import { askPasskey } from '../passkey-page/passkey-page.ts';
+import { readTravelling, replaceFile } from '../travelling-file.ts';
 import { askFreezes, type FreezeAtSigners } from './freezes.ts';
 import { asOption, atAll, manifestOf, requireOk } from './signers.ts';
 
@@ -180,30 +180,8 @@ async function signedByMe(
   });
 }
 
-function readUnfreeze(file: string): { document: Unfreeze; signatures: readonly DocumentSignature[] } {
-  const value = readJson(file);
-  // As proposed it has none, which no signed document may have.
-  const isUnsigned =
-    typeof value === 'object' &&
-    value !== null &&
-    'signatures' in value &&
-    Array.isArray(value.signatures) &&
-    value.signatures.length === 0;
-  const signed = isUnsigned ? undefined : parseSigned(value);
-  if (signed?.ok === false) throw new UsageError(`${file} is no unfreeze: ${signed.detail}`);
-  const document = signed?.value.document ?? (value as { document?: unknown }).document;
-  const parsed = unfreezeDocument.parse(document);
-  if (!parsed.ok) throw new UsageError(`${file} is no unfreeze: ${parsed.detail}`);
-  return { document: parsed.value, signatures: signed?.value.signatures ?? [] };
-}
+const readUnfreeze = (file: string): { document: Unfreeze; signatures: readonly DocumentSignature[] } =>
+  readTravelling(file, unfreezeDocument, 'unfreeze');
 
 const digestOf = (document: Unfreeze): Uint8Array =>
   unfreezeDocument.digest(document, (bytes) => createHash('sha256').update(bytes).digest());
-
-const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** The old one, or the new one whole. */
-function replaceFile(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text);
-  renameSync(`${path}.new`, path);
-}

@@ -15,8 +15,17 @@ export function pinnedIn(folder: string): Manifest | undefined {
 
 /** As pinnedIn, out of the lines of a journal from its first entry on; each must follow the one before. */
 export function manifestInLines(lines: readonly string[]): Manifest | undefined {
+  const signed = signedManifestInLines(lines);
+  if (signed === undefined) return undefined;
+  const manifest = parseSignedManifest(signed);
+  if (!manifest.ok) throw new CeremonyError('FILE_BROKEN', `the journal's manifest: ${manifest.detail}`);
+  return manifest.value;
+}
+
+/** The same with its signatures, as the signer took it. */
+export function signedManifestInLines(lines: readonly string[]): unknown {
   let previous: Uint8Array = new Uint8Array(32);
-  let found: Manifest | undefined;
+  let found: unknown;
   for (const [i, line] of lines.entries()) {
     const parsed = parseJournalLine(line, sha256);
     const broken = new CeremonyError(
@@ -28,10 +37,7 @@ export function manifestInLines(lines: readonly string[]): Manifest | undefined 
     const { entry, body, hash } = parsed.value;
     if (compareBytes(entry.previous, previous) !== 0) throw broken;
     previous = hash;
-    if (entry.kind !== 'manifest') continue;
-    const manifest = parseSignedManifest(JSON.parse(body));
-    if (!manifest.ok) throw new CeremonyError('FILE_BROKEN', `the journal's manifest: ${manifest.detail}`);
-    found = manifest.value;
+    if (entry.kind === 'manifest') found = JSON.parse(body) as unknown;
   }
   return found;
 }

@@ -17,6 +17,7 @@ import { FREEZES_MAX, SCOPE } from './freeze.ts';
 import { JOURNAL_LINE, JOURNAL_PAGE_MAX } from './journal-entry.ts';
 import { EPOCH_MAX, EVM_ADDRESS, XPUB } from './manifest.ts';
 import { readOrder, type Order, type OrderJson } from './order.ts';
+import { readVersions, type PolicyVersions } from './policy-versions.ts';
 import { refusalCodes, type RefusalCode } from './refusals.ts';
 import { readOrderAssertion, type OrderAssertion, type OrderAssertionJson } from './signatures.ts';
 
@@ -168,12 +169,6 @@ export interface Status {
   readonly policy?: PolicyVersions | null;
 }
 
-export interface PolicyVersions {
-  readonly version: number;
-  /** When it comes into force: Unix milliseconds by the signer's clock. */
-  readonly waiting: { readonly version: number; readonly fromMs: number } | null;
-}
-
 export interface StandingFreeze {
   /** Lower-case hex, 16 bytes. */
   readonly id: string;
@@ -318,19 +313,6 @@ export function parseStatusAnswer(value: unknown): Parsed<Status | Refused> {
       ...(answer['policy'] === undefined ? {} : { policy: readVersions(answer['policy']) }),
     };
   });
-}
-
-function readVersions(value: unknown): PolicyVersions | null {
-  if (value === null) return null;
-  const { version, waiting } = readObject(value, 'answer.policy', ['version', 'waiting']);
-  const whole = (number: unknown, path: string): number =>
-    readNumber(number, `answer.policy.${path}`, Number.MAX_SAFE_INTEGER);
-  if (waiting === null) return { version: whole(version, 'version'), waiting };
-  const { fromMs, ...next } = readObject(waiting, 'answer.policy.waiting', ['version', 'fromMs']);
-  return {
-    version: whole(version, 'version'),
-    waiting: { version: whole(next['version'], 'waiting.version'), fromMs: whole(fromMs, 'waiting.fromMs') },
-  };
 }
 
 function readStanding(value: unknown, path: string): StandingFreeze {

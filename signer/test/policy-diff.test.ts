@@ -87,15 +87,10 @@ test('a policy is a tightening exactly when no line says looser', () => {
     else looser += 1;
   };
   fc.assert(
-    fc.property(
-      policies,
-      policies,
-      fc.constantFrom(...FIELDS),
-      (a, b, field) => {
-        count(a, b);
-        count(a, { ...a, [field]: b[field] });
-      },
-    ),
+    fc.property(policies, policies, fc.constantFrom(...FIELDS), (a, b, field) => {
+      count(a, b);
+      count(a, { ...a, [field]: b[field] });
+    }),
     { numRuns: 5000 },
   );
   assert.ok(tighter > 500 && looser > 500, `${tighter} ${looser}`);

@@ -4,7 +4,7 @@ import { compareBytes, toHex } from '../protocol/canonical.ts';
 import type { Manifest } from '../protocol/manifest.ts';
 import { isTighter, policyDocument, type Policy } from '../protocol/policy.ts';
 import type { SignedJson } from '../protocol/signatures.ts';
-import type { PolicyVersions } from '../protocol/messages.ts';
+import type { PolicyVersions } from '../protocol/policy-versions.ts';
 import { accept, refuse, type Decision } from './decision.ts';
 import { checkOne, checkQuorum, type RosterMemory } from './roster.ts';
 
