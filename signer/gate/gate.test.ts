@@ -222,6 +222,8 @@ test('core never unseals, makes keys, pins or evacuates; an operator never asks 
   ] as const)
     for (const as of [core, operator, sentinel])
       assert.equal((await ask(running, path, { body: {}, as })).status, as === may ? 200 : 403, path);
+  for (const as of [core, operator, sentinel])
+    assert.equal((await ask(running, '/v1/policies', { as })).status, 200);
   for (const as of [core, operator]) {
     const answer = await ask(running, '/v1/freeze', { body: {}, as });
     assert.equal((answer.body as { code: string }).code, 'MALFORMED');
