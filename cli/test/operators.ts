@@ -22,6 +22,7 @@ import { OPERATORS, startPeople, type People } from '../../world/people/people.t
 import { startSigners, type LocalSigners } from '../../world/signers.ts';
 
 const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+const COLD = 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk';
 
 export interface Running {
   /** The page's address, once it is served. */
@@ -68,7 +69,7 @@ export async function startOperators(port: number): Promise<TestOperators> {
   });
   const listed = publicOperators(operators, await people.introduce());
   const manifest = {
-    ...walletManifest(signers.all, listed, { bitcoinCaip2: REGTEST, evm: [] }),
+    ...walletManifest(signers.all, listed, { bitcoinCaip2: REGTEST, coldBitcoin: COLD, evm: [] }),
     operatorOrigin: origin,
   };
   const manifestFile = folder.at('manifest.json');
