@@ -7,11 +7,11 @@ import { note, type Scene } from './scene.ts';
 const BITES = 14;
 const BITE = '0.5';
 
-/** Until a bite is refused for good, or all are paid. `before` may change who is asked for the next one. */
+/** Until a bite is refused for good, or all are paid: true. `before` may change who is asked for the next one. */
 export async function drain(
   scene: Scene,
   before: () => Promise<Pipeline | void> = async () => {},
-): Promise<void> {
+): Promise<boolean> {
   const { stack, victim, thief, until } = scene;
   for (let bite = 0; bite < BITES; bite += 1) {
     const core = await before();
@@ -24,8 +24,9 @@ export async function drain(
       (await isPaid()) || (await refusalsOf(scene, id)).length > 0 || (await haltsOf(stack.db)).length > 0;
     await until('a bite paid or refused', isOver);
     for (const code of await refusalsOf(scene, id)) note(scene, code);
-    if (!(await isPaid())) return;
+    if (!(await isPaid())) return false;
   }
+  return true;
 }
 
 export const refusalsOf = async ({ stack }: Scene, withdrawal: string): Promise<string[]> =>
