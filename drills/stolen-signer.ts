@@ -1,9 +1,9 @@
 /** A signer’s host in a thief’s hands: his own software at its address, with its certificate and its open key. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:https';
-import { sha256 } from '@noble/hashes/sha2.js';
 import type { Stack } from '../core/withdrawals/test/stack.ts';
 import { stolenKeys } from '../sentinel/test/thief.ts';
 import type { BitcoinPayRequest, Signed } from '../signer/protocol/messages.ts';
@@ -13,6 +13,8 @@ import { decodeTransaction } from '../signer/vault/bitcoin-transaction.ts';
 import { openKeys } from '../signer/vault/bitcoin-wallet.ts';
 import { evmKeyInMemory } from '../signer/vault/evm-key.ts';
 import { signForPeers } from '../signer/vault/peers.ts';
+
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
 export interface StolenSigner {
   readonly id: string;
