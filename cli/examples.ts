@@ -42,6 +42,7 @@ const examples: Readonly<Record<string, string>> = {
   'policy approve': 'portcullis policy approve next.json --as .portcullis/operators/bob',
   'policy tighten': 'portcullis policy tighten rules.json --as .portcullis/operators/alice',
   'policy veto': 'portcullis policy veto --as .portcullis/operators/carol',
+  'operator passkey': 'portcullis operator passkey --as alice --id alice',
   signers: 'portcullis signers',
   'blast-radius': 'portcullis blast-radius --as .portcullis/operators/alice',
   'evacuate evm':
@@ -56,6 +57,7 @@ const examples: Readonly<Record<string, string>> = {
   'ceremony compose':
     'portcullis ceremony compose --plan plan.json --proofs proofs.json --out unsigned.json alice.card.json bob.card.json',
   'ceremony verify': 'portcullis ceremony verify unsigned.json alice.card.json bob.card.json --as bob',
+  'ceremony sign': 'portcullis ceremony sign unsigned.json --as bob --out by-bob.json',
   'ceremony assemble':
     'portcullis ceremony assemble unsigned.json by-alice.json by-bob.json --out manifest.json',
   'ceremony pin': 'portcullis ceremony pin manifest.json --as alice',

@@ -14,6 +14,7 @@ import { eventCommands } from './commands/events.ts';
 import { freezeListCommands } from './commands/freezes.ts';
 import { manifestCommands } from './commands/manifest.ts';
 import { operationCommands } from './commands/operations.ts';
+import { operatorCommands } from './commands/operator.ts';
 import { policyCommands } from './commands/policy.ts';
 import { signerCommands } from './commands/signers.ts';
 import { statusCommand } from './commands/status.ts';
@@ -97,6 +98,7 @@ async function run(argv: string[]): Promise<number> {
   policyCommands(program, openTerminal, open);
   manifestCommands(program, openTerminal);
   blastRadiusCommand(program, openTerminal, open);
+  operatorCommands(program, openTerminal);
   ceremonyCommands(program, openTerminal);
   evacuateCommands(program, openTerminal);
   addExamples(program);

@@ -21,11 +21,14 @@ import { UsageError } from './connection.ts';
 
 const KEY_FILE = 'command-key.json';
 const KIT_FILE = 'operator.json';
+/** Public key of the operator's passkey, as it was made. */
+export const PASSKEY_FILE = 'passkey.json';
 /** 128 MiB and a third of a second for each guess. */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 2 ** 28 };
 
 const hex = z.string().regex(/^([0-9a-f]{2})+$/);
 const sealedSchema = z.strictObject({ publicKey: hex, salt: hex, nonce: hex, sealed: hex });
+const passkeySchema = z.strictObject({ id: z.string(), origin: z.url(), publicKey: hex, credentialId: hex });
 const kitSchema = z.strictObject({
   id: z.string().min(1),
   /** Files, seen from the kit's folder. */
@@ -41,6 +44,8 @@ export type KitFile = z.infer<typeof kitSchema>;
 export interface OperatorKit {
   readonly id: string;
   readonly manifest: unknown;
+  /** At the ceremony there is none yet. */
+  readonly hasManifest: boolean;
   readonly signers: readonly (SignerConnection & { readonly id: string })[];
   /** Asks for the passphrase's key; throws UsageError when it is not the right one. */
   readonly openKey: (passphrase: string) => CommandKey;
@@ -79,6 +84,16 @@ export function writeKit(folder: string, kit: KitFile): void {
   writeFileSync(join(folder, KIT_FILE), `${JSON.stringify(kit, null, 2)}\n`, { mode: 0o600 });
 }
 
+export const hasKit = (folder: string): boolean => existsSync(join(folder, KIT_FILE));
+
+/** Hex of the passkey's public key; undefined when none was made here. Throws UsageError. */
+export function passkeyIn(folder: string, id: string): string | undefined {
+  if (!existsSync(join(folder, PASSKEY_FILE))) return undefined;
+  const made = parsed(folder, PASSKEY_FILE, passkeySchema);
+  if (made.id !== id) throw new UsageError(`The passkey in ${folder} is of ${made.id}, not of ${id}.`);
+  return made.publicKey;
+}
+
 /** Reads the kit in a folder. Throws UsageError when there is none, or not a whole one. */
 export function readKit(folder: string): OperatorKit {
   if (!existsSync(join(folder, KIT_FILE))) {
@@ -91,7 +106,8 @@ export function readKit(folder: string): OperatorKit {
   const client = { certificate: near(kit.certificate), key: near(kit.key) };
   return {
     id: kit.id,
-    // Read when it is needed: at the ceremony there is none yet.
+    hasManifest: existsSync(resolve(folder, kit.manifest)),
+    // Read when it is needed.
     get manifest() {
       return JSON.parse(near(kit.manifest)) as unknown;
     },

@@ -18,9 +18,10 @@ import { manifestDocument, type Manifest } from '../../signer/protocol/manifest.
 import { UsageError } from '../connection.ts';
 import { makeKeyAt, pinAt, pinnedAt, proveAll } from '../ceremony/signers.ts';
 import { makeOperator } from '../ceremony/operator.ts';
+import { signedManifest } from '../ceremony/sign.ts';
 import { rehearseRestore } from '../ceremony/rehearsal.ts';
 import type { OpenTerminal } from '../main.ts';
-import { readKit, writeKit } from '../operator-kit.ts';
+import { passkeyIn, readKit, writeKit } from '../operator-kit.ts';
 
 const CARD_FILE = 'operator-card.json';
 
@@ -50,18 +51,23 @@ function operatorSteps(ceremony: Command, show: Screen): void {
     .command('operator <id>')
     .description("make an operator's command key and backup identity, and the card to hand in")
     .requiredOption('--kit <folder>', "the operator's kit")
-    .requiredOption('--passkey <hex>', 'public key of the passkey: compressed point of P-256')
+    .option('--passkey <hex>', 'its public key, compressed point of P-256 (else as operator passkey made it)')
     .requiredOption('--guardian <address>', 'guardian account on EVM, EIP-55')
     .requiredOption('--passphrase-file <file>', 'passphrase of both keys')
     .action(
       async (
         id: string,
-        options: Record<'kit' | 'passkey' | 'guardian' | 'passphraseFile', string>,
+        options: Record<'kit' | 'guardian' | 'passphraseFile', string> & { passkey?: string },
         command: Command,
       ) => {
         const passphrase = passphraseIn(options.passphraseFile);
         const cardFile = join(options.kit, CARD_FILE);
-        const { card, isNew } = await makeOperator({ ...options, id, passphrase, cardFile });
+        const passkey = passkeyOf(id, options);
+        if (passkey === undefined)
+          throw new UsageError(
+            `No passkey in ${options.kit}: portcullis operator passkey --id ${id} makes one.`,
+          );
+        const { card, isNew } = await makeOperator({ ...options, passkey, id, passphrase, cardFile });
         show(command, { id, card: resolve(cardFile), recipient: card.recipient, isNew }, [
           `✓ ${id}: command key, backup identity and card are ${isNew ? 'made' : 'there already, unchanged'}.`,
           `    card  ${resolve(cardFile)}`,
@@ -208,6 +214,21 @@ function manifestSteps(ceremony: Command, show: Screen): void {
       ]);
     });
   ceremony
+    .command('sign <manifest>')
+    .description('sign a manifest that you have verified with your passkey, on a page in your browser')
+    .requiredOption('--as <folder>', "the operator's kit")
+    .requiredOption('--out <file>', 'where the manifest with your signature goes')
+    .action(async (file: string, options: { as: string; out: string }, command: Command) => {
+      const { manifest } = readManifest(file);
+      const { id } = readKit(options.as);
+      writeOnce(options.out, jsonText(await signedManifest(manifest, id)));
+      show(command, { ...summary(manifest), by: id, file: resolve(options.out) }, [
+        `✓ ${id} has signed it.`,
+        ...hashLines(manifest),
+        'Next: hand the file in. With those of a quorum, assemble.',
+      ]);
+    });
+  ceremony
     .command('assemble <manifest> <signed...>')
     .description("put the operators' signatures together, checked as every signer will")
     .requiredOption('--out <file>', 'where the signed manifest goes')
@@ -302,6 +323,14 @@ const hashLines = (manifest: Manifest): string[] => [
     .map((line) => `    ${line}`),
   '',
 ];
+
+/** As it was made in the kit, or as it was said; both have to be one. */
+function passkeyOf(id: string, { kit, passkey }: { kit: string; passkey?: string }): string | undefined {
+  const made = passkeyIn(kit, id);
+  if (made !== undefined && passkey !== undefined && passkey.toLowerCase() !== made)
+    throw new UsageError(`The passkey in ${kit} is another: ${made}`);
+  return passkey ?? made;
+}
 
 function passphraseIn(file: string): string {
   const passphrase = readText(file).trim();

@@ -10,13 +10,14 @@ export interface Shown {
   readonly bytes: string;
 }
 
-const STYLE = `
+/** Of every page here. */
+export const STYLE = `
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 body { max-width: 42rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; }
 pre { white-space: pre-wrap; font-size: 1.05rem; padding: .75rem; border: 1px solid; border-radius: .4rem; }
 button { font: inherit; padding: .6rem 1.2rem; margin: 0 .5rem .5rem 0; cursor: pointer; }
-#sign { font-weight: 600; }
+#sign, .first { font-weight: 600; }
 #said { min-height: 3rem; font-weight: 600; }
 `;
 

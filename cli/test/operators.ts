@@ -1,6 +1,6 @@
 /** Three real signers, operators whose passkeys a test holds, a browser to use them in, and the command line. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, createPrivateKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { manifestDocument, type Manifest } from '../../signer/protocol/manifest.ts';
 import { identityIn } from '../../world/certificates.ts';
 import { walletManifest } from '../../world/configuration.ts';
-import { takeFolder } from '../../world/folder.ts';
+import { takeFolder, type WorldFolder } from '../../world/folder.ts';
 import {
   installManifest,
   makeOperators,
@@ -51,51 +51,73 @@ export interface TestOperators {
   readonly stop: () => Promise<void>;
 }
 
-/** `port`: of the operators' origin, another for each test file, because they run at the same time. */
-export async function startOperators(port: number): Promise<TestOperators> {
-  const origin = `http://localhost:${port}`;
+export type Bare = Pick<
+  TestOperators,
+  'path' | 'operators' | 'signers' | 'chromium' | 'run' | 'done' | 'fails' | 'stop'
+> & {
+  readonly folder: WorldFolder;
+  readonly system: Parameters<typeof walletManifest>[2];
+};
+
+/** Signers with keys and nothing pinned, a browser, and operators' certificates. */
+export async function startBare(): Promise<Bare> {
   const path = mkdtempSync(join(tmpdir(), 'portcullis-operators-'));
   const folder = takeFolder(path, true);
   const chromium = await startChromium();
-  const software = await startPeople(folder.at('people.json'));
-  const secrets = new Map<string, Buffer>(OPERATORS.map((id) => [id, randomBytes(32).fill(1, 0, 1)]));
-  const secretOf = (id: string): Buffer => secrets.get(id) ?? assert.fail(id);
-  const people = peopleWith(software, secretOf, origin);
   const operators = await makeOperators(folder);
   const signers = await startSigners({
     folder,
     client: await identityIn(folder.at('secrets'), 'core'),
     operators: operators.map(({ client }) => client),
   });
-  const listed = publicOperators(operators, await people.introduce());
-  const manifest = {
-    ...walletManifest(signers.all, listed, { bitcoinCaip2: REGTEST, coldBitcoin: COLD, evm: [] }),
-    operatorOrigin: origin,
-  };
-  const manifestFile = folder.at('manifest.json');
-  await installManifest({ manifest, manifestFile, people, operators, signers });
-  const run = (...args: string[]): Running => portcullis(path, args);
-  const done: TestOperators['done'] = async (...args) => {
-    const { code, out, err } = await run(...args).ended;
-    assert.equal(code, 0, out + err);
-    return JSON.parse(out) as Record<string, unknown>;
-  };
-  const tabOf = (id: string): Promise<Tab> => tabWith(chromium, id, secretOf(id));
+  const children = new Set<ChildProcess>();
+  const run = (...args: string[]): Running => portcullis(path, args, children);
   return {
     path,
-    manifest,
-    manifestFile,
+    folder,
+    system: { bitcoinCaip2: REGTEST, coldBitcoin: COLD, evm: [] },
     operators,
     signers,
     chromium,
     run,
-    done,
-    tabOf,
+    done: async (...args) => {
+      const { code, out, err } = await run(...args).ended;
+      assert.equal(code, 0, out + err);
+      return JSON.parse(out) as Record<string, unknown>;
+    },
     fails: async (...args) => {
       const { code, out, err } = await run(...args).ended;
       assert.notEqual(code, 0, out + err);
       return JSON.parse(out) as { code: unknown; detail: unknown };
     },
+    stop: async () => {
+      // One that waits for a passkey would wait on after a test that failed.
+      for (const child of children) child.kill();
+      await Promise.all([signers.stop(), chromium.stop()]);
+      rmSync(path, { recursive: true });
+    },
+  };
+}
+
+/** `port`: of the operators' origin, another for each test file, because they run at the same time. */
+export async function startOperators(port: number): Promise<TestOperators> {
+  const origin = `http://localhost:${port}`;
+  const bare = await startBare();
+  const { folder, operators, signers, chromium, run } = bare;
+  const software = await startPeople(folder.at('people.json'));
+  const secrets = new Map<string, Buffer>(OPERATORS.map((id) => [id, randomBytes(32).fill(1, 0, 1)]));
+  const secretOf = (id: string): Buffer => secrets.get(id) ?? assert.fail(id);
+  const people = peopleWith(software, secretOf, origin);
+  const listed = publicOperators(operators, await people.introduce());
+  const manifest = { ...walletManifest(signers.all, listed, bare.system), operatorOrigin: origin };
+  const manifestFile = folder.at('manifest.json');
+  await installManifest({ manifest, manifestFile, people, operators, signers });
+  const tabOf = (id: string): Promise<Tab> => tabWith(chromium, id, secretOf(id));
+  return {
+    ...bare,
+    manifest,
+    manifestFile,
+    tabOf,
     signAs: async (id, ...args) => {
       const running = run(...args);
       const tab = await tabOf(id);
@@ -113,8 +135,8 @@ export async function startOperators(port: number): Promise<TestOperators> {
       );
     },
     stop: async () => {
-      await Promise.all([signers.stop(), software.stop(), chromium.stop()]);
-      rmSync(path, { recursive: true });
+      await software.stop();
+      await bare.stop();
     },
   };
 }
@@ -159,12 +181,13 @@ async function tabWith(chromium: Chromium, user: string, secret: Buffer): Promis
   return tab;
 }
 
-function portcullis(cwd: string, args: readonly string[]): Running {
+function portcullis(cwd: string, args: readonly string[], children: Set<ChildProcess>): Running {
   const program = fileURLToPath(new URL('../portcullis.js', import.meta.url));
   const child = spawn(process.execPath, [program, '--json', ...args], {
     cwd,
     env: { PATH: process.env['PATH'] },
   });
+  children.add(child);
   const [url, ended] = [Promise.withResolvers<string>(), Promise.withResolvers<Awaited<Running['ended']>>()];
   url.promise.catch(() => {});
   let [out, err] = ['', ''];
@@ -175,6 +198,7 @@ function portcullis(cwd: string, args: readonly string[]): Running {
     if (found !== undefined) url.resolve(found);
   });
   child.once('close', (code) => {
+    children.delete(child);
     url.reject(new Error(`it ended with ${code}: ${out}${err}`));
     ended.resolve({ code, out, err });
   });

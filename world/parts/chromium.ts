@@ -15,6 +15,8 @@ export interface Tab {
   readonly evaluate: (expression: string) => Promise<unknown>;
   /** Waits until the expression is true; what the page says is told when it never is. */
   readonly until: (expression: string) => Promise<void>;
+  /** An authenticator without a passkey; pages of this tab make theirs in it. */
+  readonly addAuthenticator: () => Promise<string>;
   /** An authenticator of its own holding this passkey: PKCS#8 of a P-256 key. */
   readonly addPasskey: (passkey: { rpId: string; user: string; pkcs8: Uint8Array }) => Promise<void>;
 }
@@ -76,6 +78,18 @@ async function newTab(browser: Call): Promise<Tab> {
     if (met === undefined)
       throw new Error(`never ${expression}: ${String(await evaluate('document.body.innerText'))}`);
   };
+  const addAuthenticator: Tab['addAuthenticator'] = async () => {
+    await call('WebAuthn.enable');
+    const options = {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    };
+    return String((await call('WebAuthn.addVirtualAuthenticator', { options }))['authenticatorId']);
+  };
   return {
     call,
     evaluate,
@@ -84,17 +98,9 @@ async function newTab(browser: Call): Promise<Tab> {
       await call('Page.navigate', { url });
       await until(`location.href === ${JSON.stringify(url)} && document.readyState === 'complete'`);
     },
+    addAuthenticator,
     addPasskey: async ({ rpId, user, pkcs8 }) => {
-      await call('WebAuthn.enable');
-      const options = {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      };
-      const { authenticatorId } = await call('WebAuthn.addVirtualAuthenticator', { options });
+      const authenticatorId = await addAuthenticator();
       const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString('base64');
       const credential = {
         credentialId: base64(`passkey of ${user}`),
