@@ -33,8 +33,14 @@ async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { json: { type: 'boolean' }, seeds: { type: 'string', default: '1' }, out: { type: 'string' } },
+    options: {
+      json: { type: 'boolean' },
+      seeds: { type: 'string', default: '1' },
+      out: { type: 'string' },
+      orders: { type: 'string', default: '200' },
+    },
   });
+  if (positionals[0] === 'honest') return honestly(Number(values.orders), values.out);
   const known = readdirSync(join(ROOT, 'drills')).filter((one) => existsSync(patchOf(one)));
   const names = positionals.includes('all') ? known : positionals;
   const seeds = Number(values.seeds);
@@ -56,6 +62,34 @@ async function main(args: readonly string[]): Promise<number> {
       if (values.out !== undefined) keep(values.out, result);
     }
     return results.every(({ passed }) => passed) ? 0 : 1;
+  } finally {
+    await postgres.stop();
+  }
+}
+
+/** Honest traffic alone: passes when all are paid and nothing was frozen. */
+async function honestly(orders: number, out: string | undefined): Promise<number> {
+  if (!Number.isSafeInteger(orders) || orders < 1) {
+    process.stderr.write('npm run drill -- honest [--orders N] [--out FILE]\n');
+    return 2;
+  }
+  const postgres = await startPostgres({ fast: true });
+  process.env[TEST_POSTGRES] = postgres.url;
+  try {
+    const child = spawn(process.execPath, ['drills/honest.ts', `${orders}`], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let answer = '';
+    child.stdout.on('data', (part: Buffer) => (answer += part.toString()));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    const line = answer.split('\n').find((one) => one.startsWith('{"orders"'));
+    if (code !== 0 || line === undefined) throw new Error(answer.slice(-4000));
+    const result = JSON.parse(line) as { readonly paid: number; readonly freezes: number };
+    const text = JSON.stringify({ ...result, date: new Date().toISOString().slice(0, 10) }, null, 2);
+    process.stdout.write(`${text}\n`);
+    if (out !== undefined) writeFileSync(out, `${text}\n`);
+    return result.paid === orders && result.freezes === 0 ? 0 : 1;
   } finally {
     await postgres.stop();
   }

@@ -191,7 +191,9 @@ const paid = async (stack: Stack, orders: readonly HonestOrder[]): Promise<boole
 /** Core halted over what it sees, or signers refuse. */
 async function cannotPay(stack: Stack): Promise<boolean> {
   if ((await haltsOf(stack.db)).length > 0) return true;
-  if ((await freezesAt(stack)).every((standing) => standing.length > 0)) return true;
+  // One that is starting again says nothing yet.
+  const standing = await freezesAt(stack).catch(() => [[]]);
+  if (standing.every(({ length }) => length > 0)) return true;
   const answers = await stack.db.selectFrom('signer_answer').select('code').execute();
   return answers.some(({ code }) => /^(WINDOW_|FROZEN|UNCONFIRMED|ATTESTATION)/.test(code));
 }
@@ -355,7 +357,7 @@ export const note = ({ met }: Pick<Scene, 'met'>, code: string): void =>
 export const randomId = (): string => randomBytes(8).toString('hex');
 
 /** A sequence that the seed alone decides. */
-function dice(seed: number): Scene['roll'] {
+export function dice(seed: number): Scene['roll'] {
   let count = 0;
   return (sides) => {
     count += 1;

@@ -2,15 +2,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { haltsOf } from '../../core/controls/controls.ts';
-import { credentialsOf, enrolCredential } from '../../core/customers/customers.ts';
 import { BTC, stateOf } from '../../core/withdrawals/test/stack.ts';
-import { quoteWithdrawal, requestWithdrawal } from '../../core/withdrawals/withdrawals.ts';
-import { parseId } from '../../lib/ids/ids.ts';
 import { openAuthenticator, type Authenticator } from '../../world/people/authenticator.ts';
-import { authorizationBy, enrolmentBy } from '../../world/people/customer.ts';
-import { CUSTOMER_ORIGIN } from '../../world/people/people.ts';
 import { drain, refusalsOf } from '../drain.ts';
-import { LIMITS, nextPolicy, note, propose, randomId, type Drill, type Scene } from '../scene.ts';
+import { askSigned, enrolPasskey } from '../passkey.ts';
+import { LIMITS, nextPolicy, note, propose, type Drill, type Scene } from '../scene.ts';
 
 /** Satoshi of a day for all customers together, by what backs their orders; below the window of everything. */
 const TIERS = { unproven: BTC, unfunded: BTC } as const;
@@ -52,32 +48,15 @@ async function capTiers({ stack, policy }: Scene): Promise<void> {
 }
 
 async function enrol({ stack, victim, until }: Scene, passkey: Authenticator): Promise<void> {
-  const input = {
-    customer: victim,
-    signed: enrolmentBy(passkey, victim),
-    origin: CUSTOMER_ORIGIN,
-    at: new Date(),
-  };
-  const result = await stack.db.transaction().execute((trx) => enrolCredential(trx, input));
-  assert.ok(result.ok);
-  const isTaken = async (): Promise<boolean> => (await credentialsOf(stack.db, victim))[0]?.usable_at != null;
-  await until('the passkey taken by all signers', isTaken);
+  const { hasTaken } = await enrolPasskey(stack, victim, passkey);
+  await until('the passkey taken by all signers', hasTaken);
 }
 
 /** One order that the accomplice signs; whether signers did. */
 async function isPaidOnce(scene: Scene, passkey: Authenticator): Promise<boolean> {
-  const { stack, victim, thief, until } = scene;
-  const deps = { db: stack.db, config: stack.config, now: () => new Date(), randomBytes };
-  const customer = parseId('customer', victim) ?? victim;
-  const listing = stack.listing('BTC', 'bitcoin');
-  const wanted = { customer, listing, destination: thief, amount: BITE };
-  const quoted = await quoteWithdrawal(deps, wanted);
-  assert.ok(quoted.ok, quoted.ok ? '' : quoted.reason);
-  const { id: quoteId, digest } = quoted.quote;
-  const authorization = authorizationBy(passkey, digest.toString('hex'));
-  const taken = await requestWithdrawal(deps, { ...wanted, externalId: randomId(), quoteId, authorization });
-  assert.ok(taken.ok, taken.ok ? '' : taken.reason);
-  const { id } = taken.withdrawal;
+  const { stack, victim: customer, thief: destination, until } = scene;
+  const order = { customer, asset: 'BTC', network: 'bitcoin', destination, amount: BITE };
+  const id = await askSigned(stack, passkey, order);
   const isPaid = async (): Promise<boolean> =>
     ['broadcast', 'confirming', 'settled'].includes((await stateOf(stack, id)) ?? '');
   const isOver = async (): Promise<boolean> =>

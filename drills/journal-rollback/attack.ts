@@ -51,10 +51,11 @@ async function rollBack(signer: LocalSigner, kept: string): Promise<void> {
   }
   signer.process.kill();
   for (;;) {
-    const isOpen = await signer.unseal().then(
-      async () => (await signer.ask('GET', '/v1/status'))['sealed'] === false,
-      () => false,
-    );
+    // It may end once more between the two.
+    const isOpen = await signer
+      .unseal()
+      .then(async () => (await signer.ask('GET', '/v1/status'))['sealed'] === false)
+      .catch(() => false);
     if (isOpen) return;
     await sleep(50);
   }
