@@ -144,6 +144,7 @@ async function round(field: Field, orders: number): Promise<number> {
   const { stack, core, roll } = field;
   const ids: string[] = [];
   for (let i = 0; i < orders; i += 1) ids.push(await askOne(field, i));
+  if (roll(2) === 0) await raiseFees(field);
   const disturb = disturbances(field);
   let rejoin = async (): Promise<void> => {};
   const unpaid = async (): Promise<number> => {
@@ -160,7 +161,7 @@ async function round(field: Field, orders: number): Promise<number> {
     async () => (await unpaid()) === 0 || (await isStopped(field)),
     async () => {
       await core.step();
-      const next = disturb[roll(30)];
+      const next = disturb[roll(20)];
       if (next !== undefined) {
         const back = await next();
         if (back !== undefined) {
@@ -174,6 +175,13 @@ async function round(field: Field, orders: number): Promise<number> {
   );
   await rejoin();
   return orders - (await unpaid());
+}
+
+/** Before any block: what was broadcast is stuck, and replaced. */
+async function raiseFees({ stack, hasty }: Field): Promise<void> {
+  const before = await replacements(stack);
+  const isReplaced = async (): Promise<boolean> => (await replacements(stack)) > before;
+  await within('a replacement', isReplaced, async () => void (await hasty.step()));
 }
 
 async function askOne({ stack, customers, roll }: Field, i: number): Promise<string> {
@@ -190,7 +198,7 @@ async function askOne({ stack, customers, roll }: Field, i: number): Promise<str
 type Disturb = () => Promise<(() => Promise<void>) | void>;
 
 /** One of them at a time; what has to end again answers how. */
-function disturbances({ stack, own, hasty, sentinel, roll, counts }: Field): Disturb[] {
+function disturbances({ stack, own, sentinel, roll, counts }: Field): Disturb[] {
   const { node, anvil, signers } = stack;
   const counted =
     (name: string, act: Disturb): Disturb =>
@@ -207,10 +215,6 @@ function disturbances({ stack, own, hasty, sentinel, roll, counts }: Field): Dis
     counted('EVM blocks given up', async () => {
       await anvil?.reorg(1 + roll(2));
       await stack.mine(1);
-    }),
-    counted('fees raised', async () => {
-      // Without a block in between: what is broadcast waits, and is replaced.
-      for (let i = 0; i < 5; i += 1) await hasty.step();
     }),
     counted('signer killed', async () => signers.all[roll(signers.all.length)]?.process.kill()),
     counted('sentinel killed', async () => sentinel.process.kill()),
@@ -253,13 +257,17 @@ async function seen({ stack, sentinel, counts }: Field) {
   const { findings: all, freezes } = await statusOf(sentinel);
   const findings: Record<string, number> = {};
   for (const { code } of all) findings[code] = (findings[code] ?? 0) + 1;
-  const attempts = await stack.db.selectFrom('spend_attempt').select('id').where('n', '>', 1).execute();
   return {
     freezes: freezes.length + (await standing(stack)),
     findings,
     disturbances: Object.fromEntries(counts),
-    replaced: attempts.length,
+    replaced: await replacements(stack),
   };
+}
+
+/** Attempts at what an earlier one has not got mined. */
+async function replacements({ db }: Stack): Promise<number> {
+  return (await db.selectFrom('spend_attempt').select('id').where('n', '>', 1).execute()).length;
 }
 
 /** It may be starting again. */
