@@ -1,5 +1,5 @@
 // Proves on one seed that a drill measures what it says: with its control the chain shows no more than the bound,
-// without it more; and that every kept patch still fits.
+// without it more; that honest traffic freezes nothing; and that every kept patch still fits.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,6 +21,27 @@ test(
     assert.ok(BigInt(off['BTC'] ?? 0) > 0n, text);
   },
 );
+
+test(
+  'honest orders beside forks, replacements and killed processes freeze nothing',
+  { timeout: 900_000 },
+  () => {
+    const text = execFileSync(process.execPath, ['drills/drill.ts', 'honest', '--orders', '200'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const { paid, freezes, disturbances } = JSON.parse(text) as HonestRun;
+    assert.deepEqual({ paid, freezes }, { paid: 200, freezes: 0 }, text);
+    assert.ok(Object.keys(disturbances).length > 0, text);
+  },
+);
+
+interface HonestRun {
+  readonly paid: number;
+  readonly freezes: number;
+  readonly disturbances: Readonly<Record<string, number>>;
+}
 
 test('each drill is called like its folder, and its patch fits the tree', async () => {
   for (const name of drillNames()) {

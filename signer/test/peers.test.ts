@@ -11,40 +11,21 @@ import { freezeDocument } from '../protocol/freeze.ts';
 import type { EvmPayRequest } from '../protocol/messages.ts';
 import type { Awaiting } from '../protocol/peers.ts';
 import type { Vault } from '../vault/vault.ts';
+import { DAY_MS, ETHER, capped, confirm, pay as payOf } from './capped.ts';
 import { signedBy } from './people.ts';
 import {
-  EVM,
   PASSPHRASE,
   askPeer,
   bitcoinRequest,
   call,
   callThrough,
   coin,
-  evmRequest,
-  makeQuorum,
-  nextOrder,
   orderJson,
   payment,
   type Quorum,
 } from './quorum.ts';
 
-const ETHER = 10n ** 18n;
-const DAY_MS = 86_400_000;
 type Answer = ReturnType<typeof call>;
-
-/** A window of one day holds two ether, an order one. */
-function capped(options: { signers?: number; threshold?: number } = {}): Quorum {
-  const windows = [{ seconds: 86_400, valueMax: 2n * ETHER, countMax: 1_000_000 }];
-  const rich = makeQuorum({ pin: false });
-  rich.close();
-  const others = rich.manifest.bitcoin.map(({ asset }) => ({
-    asset,
-    orderMax: 10n ** 9n,
-    windows: [{ seconds: 86_400, valueMax: 10n ** 12n, countMax: 1000 }],
-  }));
-  const assets = [{ asset: `${EVM}/slip44:60`, orderMax: ETHER, windows }, ...others];
-  return makeQuorum({ ...options, policy: { assets } });
-}
 
 const quorum = capped();
 after(quorum.close);
@@ -56,11 +37,7 @@ function fresh(): readonly [Vault, Vault, Vault] {
   return [a, b, c];
 }
 
-function pay(of: Quorum = quorum, amount = ETHER): EvmPayRequest {
-  const now = Math.floor(of.clock.nowMs / 1000);
-  const order = { orderNumber: nextOrder(), amount: amount.toString(), expiry: String(now + 86_400) };
-  return evmRequest({ deadline: String(now + 600) }, order);
-}
+const pay = (of: Quorum = quorum, amount = ETHER): EvmPayRequest => payOf(of, amount);
 
 const codeOf = (answer: Answer): unknown => (answer.ok ? 'signed' : answer['code']);
 
@@ -71,15 +48,6 @@ const through = (vault: Vault, request: unknown, ...peers: readonly Vault[]): un
 /** Each of a pair is asked with the other as its only peer; whether both signed. */
 const paidBy = (a: Vault, b: Vault, request: unknown): boolean =>
   through(a, request, b) === 'signed' && through(b, request, a) === 'signed';
-
-/** All of them know where their peers are. */
-function confirm({ vaults }: Quorum): void {
-  for (const vault of vaults) {
-    const answer = callThrough(vault, 'sign', { type: 'none' });
-    assert.equal(answer['code'], 'MALFORMED');
-    assert.ok(callThrough(vault, 'confirm', {}).ok);
-  }
-}
 
 confirm(quorum);
 
