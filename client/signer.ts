@@ -29,7 +29,7 @@ export function openSigner({ url, certificate, client }: SignerConnection, timeo
     key: client.key,
     minVersion: 'TLSv1.3',
   });
-  return (method, path, body) =>
+  const askOnce = (...[method, path, body]: Parameters<AskSigner>): ReturnType<AskSigner> =>
     new Promise((resolve, reject) => {
       const headers = body === undefined ? {} : { 'content-type': 'application/json' };
       const outgoing = request(
@@ -54,7 +54,22 @@ export function openSigner({ url, certificate, client }: SignerConnection, timeo
         },
       );
       outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')));
-      outgoing.on('error', reject);
+      outgoing.on('error', (cause: NodeJS.ErrnoException) => {
+        const isStale = outgoing.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(cause.code ?? '');
+        reject(isStale ? new StaleConnection('the gate had closed the connection', { cause }) : cause);
+      });
       outgoing.end(body === undefined ? undefined : JSON.stringify(body));
     });
+  // A gate closes a connection that was idle. Every request of these may come twice and is done once.
+  return async (...question) => {
+    for (;;) {
+      try {
+        return await askOnce(...question);
+      } catch (error) {
+        if (!(error instanceof StaleConnection)) throw error;
+      }
+    }
+  };
 }
+
+class StaleConnection extends Error {}

@@ -71,7 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly RegExp[]>> = {
   // The ceremony is checked by the same code at every party's machine.
   'cli/': [
     /^lib\//,
-    /^evacuate\/evm\.ts$/,
+    /^evacuate\/(evm|bitcoin)\.ts$/,
     /^blast-radius\/blast-radius\.ts$/,
     /^client\//,
     /^signer\/(protocol|ceremony)\//,
