@@ -47,6 +47,10 @@ const examples: Readonly<Record<string, string>> = {
   'blast-radius': 'portcullis blast-radius --as .portcullis/operators/alice',
   'evacuate evm':
     'portcullis evacuate evm --as alice --guardian-key-file alice.guardian --node eip155:1=http://localhost:8545 --plan',
+  'evacuate bitcoin':
+    'portcullis evacuate bitcoin --as alice --node bip122:000000000019d6689c085ae165831e93=http://user:password@localhost:8332 --plan',
+  'evacuate all':
+    'portcullis evacuate all --as alice --guardian-key-file alice.guardian --node eip155:1=http://localhost:8545 --node bip122:000000000019d6689c085ae165831e93=http://user:password@localhost:8332',
   'ceremony operator':
     'portcullis ceremony operator alice --kit alice --passkey 02ab… --guardian 0x5290… --passphrase-file alice.passphrase',
   'ceremony kit':
