@@ -2,6 +2,7 @@
 // of the attestation then; and that one unit which the books have and the chain has not freezes its asset.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { executorOf } from '../core/db/db.ts';
 import { applyPostings, recordHouseFunding } from '../core/ledger/ledger.ts';
 import {
@@ -98,7 +99,7 @@ test('it is part of what is attested, and marked as resting on the books', async
   );
 });
 
-test('one satoshi that is in the books alone: frozen, after two readings', async () => {
+test('one satoshi that is in the books alone: frozen, though a new block comes every second', async () => {
   await stack.db
     .transaction()
     .execute((trx) =>
@@ -106,7 +107,14 @@ test('one satoshi that is in the books alone: frozen, after two readings', async
         recordHouseFunding({ key: 'planted', network: 'bitcoin', asset: 'BTC', units: 1n, into: 'hot' }),
       ]),
     );
-  await until('the freeze', async () => (await freezesAt(stack)).every((freezes) => freezes.length === 1));
+  await until(
+    'the freeze',
+    async () => (await freezesAt(stack)).every((freezes) => freezes.length === 1),
+    async () => {
+      await stack.mine(1);
+      await sleep(1000);
+    },
+  );
   const [[freeze] = []] = await freezesAt(stack);
   assert.equal(freeze?.scope, ASSET);
   assert.match(

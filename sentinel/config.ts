@@ -58,7 +58,7 @@ const schema = z.strictObject({
     .strictObject({
       /** Holds the database's URL. */
       urlFile: z.string(),
-      /** Two readings this far apart, at one block, must agree. */
+      /** What every reading of this long misses is missing. */
       agreeSeconds: z.int().min(1).default(60),
       networks: z.array(
         z.strictObject({

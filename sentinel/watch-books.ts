@@ -1,6 +1,7 @@
 /**
- * Books beside chain, at one block that both have reached. Books and chain move at their own pace, so one reading
- * proves nothing: only a shortfall that a second reading, some time later at the same block, shows again is one.
+ * Books beside chain, each reading at one block that both have reached. Books and chain move at their own pace, so one
+ * reading proves nothing: only a shortfall of an asset that every reading of some time shows, whichever block it is at, is
+ * one. Blocks may come faster than that.
  */
 import { judgeShort, shortOf, type Held } from './checks/books-chain.ts';
 import type { Finding } from './checks/finding.ts';
@@ -47,8 +48,8 @@ export function watchBooks(deps: {
   const { books, agreeMs, nowMs } = deps;
   const read = new Map<string, number>();
   const last = new Map<string, BooksReport>();
-  /** What was missing at a block, and since when every reading there has said so. */
-  const missing = new Map<string, { readonly said: string; readonly since: number }>();
+  /** Assets of which every reading since then has missed something. */
+  const missingSince = new Map<string, number>();
   return {
     last: (network) => last.get(network),
     look: async (report, judged) => {
@@ -64,10 +65,6 @@ export function watchBooks(deps: {
         books: hot[name] ?? 0n,
         underWay: underWay[network.contracts[asset] ?? ''] ?? 0n,
       }));
-      const said = `${tip} ${all.map((held) => `${held.asset} ${shortOf(held)}`).join(' ')}`;
-      const before = missing.get(report.network);
-      const since = before?.said === said ? before.since : nowMs();
-      missing.set(report.network, { said, since });
       const isCovered = all.every((held) => shortOf(held) === 0n);
       const held = Object.fromEntries(
         all.map((one) => [
@@ -76,8 +73,11 @@ export function watchBooks(deps: {
         ]),
       );
       last.set(report.network, { at: nowMs(), hash: report.hash, isCovered, held });
-      if (nowMs() - since < agreeMs) return;
       for (const one of all) {
+        const since = shortOf(one) === 0n ? undefined : (missingSince.get(one.asset) ?? nowMs());
+        if (since === undefined) missingSince.delete(one.asset);
+        else missingSince.set(one.asset, since);
+        if (since === undefined || nowMs() - since < agreeMs) continue;
         const finding = judgeShort(one, report.hash);
         if (finding !== undefined) await judged(finding);
       }
