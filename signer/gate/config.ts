@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MalformedError } from '../protocol/canonical.ts';
+import { EVM_ADDRESS } from '../protocol/manifest.ts';
 import {
   NETWORK,
   SIGNER_ID,
@@ -13,7 +14,7 @@ import {
   type TextRule,
 } from '../protocol/json.ts';
 import { TOKEN_LABEL } from '../protocol/token.ts';
-import type { BitcoinWitness } from '../witness/witness.ts';
+import type { NodeWitness, PinnedContract } from '../witness/witness.ts';
 
 export interface GateConfig {
   readonly signer: string;
@@ -24,7 +25,7 @@ export interface GateConfig {
   /** The other signers' gates, which countersign this one's journal. */
   readonly peers: readonly GatePeer[];
   /** Nodes of the signer's own, one for a network; payments there are refused when it objects or is not there. */
-  readonly witness: readonly BitcoinWitness[];
+  readonly witness: readonly NodeWitness[];
   /** Folder of journal and sealed key; absolute. */
   readonly data: string;
   readonly vaultTimeoutMs: number;
@@ -76,8 +77,10 @@ const NODE_URL: TextRule = { lengthMax: 300, pattern: /^https?:\/\/[0-9a-zA-Z.:[
 const LOGIN: TextRule = { lengthMax: 400, pattern: /^[^\s:]+:[^\s]+$/ };
 /** Deeper than any deposit is waited for. */
 const DEPTH_MAX = 1_000;
-/** Its blocks come when they are told to. */
-const REGTEST = 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328';
+/** Their blocks come when they are told to: regtest, and anvil's chains. */
+const LOCAL_NETWORKS = ['bip122:0f9188f13cb7b2c71f2a335e3a4fc328', 'eip155:31337', 'eip155:31338'];
+const CONTRACTS = { min: 1, max: 257 };
+const SLOT: TextRule = { lengthMax: 66, pattern: /^0x[0-9a-f]{64}$/ };
 const DAY_MINUTES = 1_440;
 const FINGERPRINT: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
 
@@ -134,31 +137,56 @@ function read(value: unknown, near: (name: string) => string): GateConfig {
   };
 }
 
-function readWitness(value: unknown, near: (name: string) => string): BitcoinWitness[] {
-  const nodes = readList(value, 'config.witness', { min: 0, max: 64 }, (node, path): BitcoinWitness => {
-    const names = ['network', 'url', 'depositDepth', 'changeDepth'];
-    const fields = readObject(node, path, names, ['login', 'tipAgeMaxMinutes']);
+function readWitness(value: unknown, near: (name: string) => string): NodeWitness[] {
+  const nodes = readList(value, 'config.witness', { min: 0, max: 64 }, (node, path): NodeWitness => {
+    const isBitcoin = !(typeof node === 'object' && node !== null && 'contracts' in node);
+    const own = isBitcoin ? ['depositDepth', 'changeDepth'] : ['contracts'];
+    const fields = readObject(node, path, ['network', 'url', ...own], ['login', 'tipAgeMaxMinutes']);
     const atLeastOne = (name: string, max: number): number => {
       const number = readNumber(fields[name], `${path}.${name}`, max);
       if (number === 0) throw new MalformedError(`${path}.${name}: at least 1`);
       return number;
     };
     const network = readText(fields['network'], `${path}.network`, NETWORK);
-    if (!network.startsWith('bip122:')) throw new MalformedError(`${path}.network: a Bitcoin network`);
+    if (!network.startsWith(isBitcoin ? 'bip122:' : 'eip155:'))
+      throw new MalformedError(`${path}.network: ${isBitcoin ? 'a Bitcoin' : 'an EVM'} network`);
     const ages = fields['tipAgeMaxMinutes'] !== undefined;
-    if (!ages && network !== REGTEST) throw new MalformedError(`${path}.tipAgeMaxMinutes: missing`);
-    return {
+    if (!ages && !LOCAL_NETWORKS.includes(network))
+      throw new MalformedError(`${path}.tipAgeMaxMinutes: missing`);
+    const shared = {
       network,
       url: readText(fields['url'], `${path}.url`, NODE_URL),
       login: fields['login'] === undefined ? undefined : readLogin(fields['login'], `${path}.login`, near),
+      tipAgeMaxMinutes: ages ? atLeastOne('tipAgeMaxMinutes', DAY_MINUTES) : undefined,
+    };
+    if (!isBitcoin) {
+      const contracts = readList(fields['contracts'], `${path}.contracts`, CONTRACTS, readContract);
+      return { ...shared, contracts };
+    }
+    return {
+      ...shared,
       depositDepth: atLeastOne('depositDepth', DEPTH_MAX),
       changeDepth: atLeastOne('changeDepth', DEPTH_MAX),
-      tipAgeMaxMinutes: ages ? atLeastOne('tipAgeMaxMinutes', DAY_MINUTES) : undefined,
     };
   });
   if (new Set(nodes.map(({ network }) => network)).size !== nodes.length)
     throw new MalformedError('config.witness: two of one network');
   return nodes;
+}
+
+function readContract(value: unknown, path: string): PinnedContract {
+  const fields = readObject(value, path, ['address', 'codeSha256'], ['proxy']);
+  const { proxy } = fields;
+  const where =
+    proxy === undefined ? undefined : readObject(proxy, `${path}.proxy`, ['slot', 'implementation']);
+  return {
+    address: readText(fields['address'], `${path}.address`, EVM_ADDRESS),
+    codeSha256: readText(fields['codeSha256'], `${path}.codeSha256`, FINGERPRINT),
+    proxy: where && {
+      slot: readText(where['slot'], `${path}.proxy.slot`, SLOT),
+      implementation: readText(where['implementation'], `${path}.proxy.implementation`, EVM_ADDRESS),
+    },
+  };
 }
 
 /** The file holds `user:password`. */

@@ -74,6 +74,8 @@ export const refusals = Object.freeze({
   CHAIN_MISMATCH: 'the signer’s own node follows another chain',
   COIN_UNKNOWN: 'an input is no coin of the own node’s chain with this amount and script',
   COIN_UNCONFIRMED: 'an input is not as deep in the own node’s chain as it has to be',
+  CODE_CHANGED: 'the vault or the token has other code than is pinned at this signer, or none is pinned',
+  PROXY_CHANGED: 'the token’s proxy runs another contract than is pinned at this signer',
   // Limits
   NO_POLICY: 'no policy has been taken',
   POLICY_STALE: 'the policy does not follow the last one',

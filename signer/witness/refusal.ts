@@ -3,7 +3,13 @@ import type { RefusalCode } from '../protocol/refusals.ts';
 
 export type WitnessCode = Extract<
   RefusalCode,
-  'NODE_UNREACHABLE' | 'NODE_BEHIND' | 'CHAIN_MISMATCH' | 'COIN_UNKNOWN' | 'COIN_UNCONFIRMED'
+  | 'NODE_UNREACHABLE'
+  | 'NODE_BEHIND'
+  | 'CHAIN_MISMATCH'
+  | 'COIN_UNKNOWN'
+  | 'COIN_UNCONFIRMED'
+  | 'CODE_CHANGED'
+  | 'PROXY_CHANGED'
 >;
 
 export interface WitnessRefusal {

@@ -4,10 +4,13 @@
  */
 import { parseSignRequest } from '../protocol/messages.ts';
 import { witnessBitcoin, type BitcoinWitness } from './bitcoin.ts';
+import { witnessEvm, type EvmWitness } from './evm.ts';
 import { NodeError } from './rpc.ts';
 import { refuse, type WitnessRefusal } from './refusal.ts';
 
 export type { BitcoinWitness } from './bitcoin.ts';
+export type { EvmWitness, PinnedContract } from './evm.ts';
+export type NodeWitness = BitcoinWitness | EvmWitness;
 export type { WitnessRefusal } from './refusal.ts';
 
 export interface Witness {
@@ -18,7 +21,7 @@ export interface Witness {
 }
 
 export interface WitnessOptions {
-  readonly nodes: readonly BitcoinWitness[];
+  readonly nodes: readonly NodeWitness[];
   readonly nowMs: () => number;
 }
 
@@ -31,9 +34,12 @@ export function openWitness({ nodes, nowMs }: WitnessOptions): Witness {
       if (!read.ok) return undefined;
       const pay = read.value;
       const node = nodes.find(({ network }) => network === pay.network);
-      if (node === undefined || pay.type === 'evm-pay') return undefined;
+      if (node === undefined) return undefined;
       try {
-        return await witnessBitcoin(pay, node, nowMs());
+        if (pay.type === 'evm-pay') {
+          if ('contracts' in node) return await witnessEvm(pay, node, nowMs());
+        } else if ('depositDepth' in node) return await witnessBitcoin(pay, node, nowMs());
+        return refuse('CHAIN_MISMATCH', `the own node of ${pay.network} is of another kind`);
       } catch (error) {
         if (error instanceof NodeError) return refuse('NODE_UNREACHABLE', error.message);
         throw error;
