@@ -41,6 +41,7 @@ const examples: Readonly<Record<string, string>> = {
   'policy propose': 'portcullis policy propose rules.json next.json --as .portcullis/operators/alice',
   'policy approve': 'portcullis policy approve next.json --as .portcullis/operators/bob',
   'policy tighten': 'portcullis policy tighten rules.json --as .portcullis/operators/alice',
+  'policy replay': 'portcullis policy replay rules.json --days 30 --as .portcullis/operators/alice',
   'policy veto': 'portcullis policy veto --as .portcullis/operators/carol',
   'operator passkey': 'portcullis operator passkey --as alice --id alice',
   signers: 'portcullis signers',

@@ -18,6 +18,7 @@ import { checkFollows, editedPolicy, readPolicy } from '../policy/files.ts';
 import { agreedPolicy, askPolicies, inForceFrom, sendPolicy } from '../policy/standing.ts';
 import { unitsBy } from '../policy/units.ts';
 import { readTravelling, replaceFile } from '../travelling-file.ts';
+import { replayCommand } from './policy-replay.ts';
 import { asOption, manifestOf, passphrase, type Answered } from './signers.ts';
 
 const PAGE_OPEN_MS = 10 * 60_000;
@@ -25,6 +26,7 @@ const PAGE_OPEN_MS = 10 * 60_000;
 const HELP = `
   portcullis --json policy show > rules.json     then edit "policy" in it (amounts are base units)
   portcullis policy diff rules.json              what would change: tighter or looser, and when
+  portcullis policy replay rules.json --days 30  which past orders it would have refused
   portcullis policy tighten rules.json           only tighter: your command key, at once, with core down
   portcullis policy propose rules.json next.json looser: a file that goes from operator to operator
   portcullis policy approve next.json            each with a passkey; the last of the quorum sends it
@@ -53,6 +55,7 @@ export function policyCommands(program: Command, open: OpenTerminal, openCore: O
   approveCommand(policy, open, units);
   tightenCommand(policy, open, units);
   vetoCommand(policy, open);
+  replayCommand(policy, open, units);
 }
 
 type UnitsFor = (command: Command) => Promise<Units>;

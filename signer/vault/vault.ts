@@ -86,7 +86,7 @@ function handle(state: State, line: string): string {
   if (decision.ok) return frame(id, decision.value);
   // Its gate asks peers first, and then again.
   if (call !== 'identity' && call !== 'journal' && decision.code !== 'UNCONFIRMED')
-    state.refusals.write(known ?? 'unknown', decision);
+    state.refusals.write(known ?? 'unknown', decision, body);
   return frame(id, answerRefusal(state, decision));
 }
 
