@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { bitcoinRequest, coin, orderJson } from '../signer/test/quorum.ts';
 import { startOperators } from './test/operators.ts';
 
 const local = await startOperators(7395);
@@ -93,6 +94,45 @@ test('a quorum loosens with passkeys on the page; it waits at every signer; one 
   await edited('tighter.json', orderMax('400000000'));
   await done('policy', 'tighten', 'tighter.json', ...byKey);
   assert.equal((await fails('policy', 'approve', 'stale.json', ...asAlice)).code, 'POLICY_STALE');
+});
+
+test('a replay reads every journal and says what a policy would have refused, and what it would have paid', async () => {
+  const core = local.asCore(0);
+  const pay = (amount: bigint): object => {
+    const asset = local.manifest.bitcoin[0]!.asset;
+    const order = orderJson({
+      asset,
+      amount: String(amount),
+      expiry: String(Math.floor(Date.now() / 1000) + 3600),
+    });
+    return bitcoinRequest(local.manifest, {
+      coins: [coin(local.manifest, 600_000_000n)],
+      orders: [order],
+      change: { index: 1, value: 600_000_000n - amount - 5000n },
+    });
+  };
+  const answers = [];
+  for (const amount of [50_000n, 90_000n, 550_000_000n])
+    answers.push(await core('POST', '/v1/sign', pay(amount)));
+  assert.deepEqual(
+    answers.map((one) => (one['ok'] === true ? 'signed' : one['code'])),
+    ['signed', 'signed', 'ORDER_TOO_LARGE'],
+  );
+  await edited('replayed.json', orderMax('60000'));
+  const narrow = await done('policy', 'replay', 'replayed.json', ...asAlice);
+  assert.deepEqual([narrow['orders'], narrow['byCode']], [3, { ORDER_TOO_LARGE: 1 }]);
+  assert.equal((narrow['refused'] as { amount: string }[])[0]?.amount, '90000');
+  assert.equal((narrow['still'] as { amount: string }[])[0]?.amount, '550000000');
+  await edited('replayed.json', orderMax('600000000'));
+  const wide = await done('policy', 'replay', 'replayed.json', '--days', '1', ...asAlice);
+  assert.deepEqual(
+    (wide['passing'] as { amount: string; was: string }[]).map(({ amount, was }) => [amount, was]),
+    [['550000000', 'ORDER_TOO_LARGE']],
+  );
+  assert.deepEqual([wide['refused'], wide['still']], [[], []]);
+  const text = await local.runPlain('policy', 'replay', 'replayed.json', ...asAlice);
+  assert.match(text, /3 orders in \d+ entries/);
+  assert.match(text, /Not replayed:/);
 });
 
 test('a signer that was away is told by name, and takes the same file later', async () => {

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, createPrivateKey, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openSigner, type AskSigner } from '../../client/signer.ts';
 import { manifestDocument, type Manifest } from '../../signer/protocol/manifest.ts';
 import { identityIn } from '../../world/certificates.ts';
 import { walletManifest } from '../../world/configuration.ts';
@@ -38,6 +39,10 @@ export interface TestOperators {
   readonly signers: LocalSigners;
   readonly chromium: Chromium;
   readonly run: (...args: string[]) => Running;
+  /** What it prints for people; it has to end well. */
+  readonly runPlain: (...args: string[]) => Promise<string>;
+  /** Core's end of the connection to a signer. */
+  readonly asCore: (i: number) => AskSigner;
   /** Its JSON; the command has to end well. */
   readonly done: (...args: string[]) => Promise<Record<string, unknown>>;
   /** Code and JSON of one that must not. */
@@ -53,7 +58,7 @@ export interface TestOperators {
 
 export type Bare = Pick<
   TestOperators,
-  'path' | 'operators' | 'signers' | 'chromium' | 'run' | 'done' | 'fails' | 'stop'
+  'runPlain' | 'asCore' | 'path' | 'operators' | 'signers' | 'chromium' | 'run' | 'done' | 'fails' | 'stop'
 > & {
   readonly folder: WorldFolder;
   readonly system: Parameters<typeof walletManifest>[2];
@@ -65,14 +70,29 @@ export async function startBare(): Promise<Bare> {
   const folder = takeFolder(path, true);
   const chromium = await startChromium();
   const operators = await makeOperators(folder);
+  const core = await identityIn(folder.at('secrets'), 'core');
   const signers = await startSigners({
     folder,
-    client: await identityIn(folder.at('secrets'), 'core'),
+    client: core,
     operators: operators.map(({ client }) => client),
   });
   const children = new Set<ChildProcess>();
-  const run = (...args: string[]): Running => portcullis(path, args, children);
+  const run = (...args: string[]): Running => portcullis(path, ['--json', ...args], children);
   return {
+    runPlain: async (...args) => {
+      const { code, out, err } = await portcullis(path, args, children).ended;
+      assert.equal(code, 0, out + err);
+      return out;
+    },
+    asCore: (i) => {
+      const signer = signers.all[i] ?? assert.fail(`no signer ${i}`);
+      const read = (file: string): string => readFileSync(file, 'utf8');
+      return openSigner({
+        url: signer.url,
+        certificate: read(signer.certificateFile),
+        client: { certificate: read(core.certificateFile), key: read(core.keyFile) },
+      });
+    },
     path,
     folder,
     system: { bitcoinCaip2: REGTEST, coldBitcoin: COLD, evm: [] },
@@ -183,7 +203,7 @@ async function tabWith(chromium: Chromium, user: string, secret: Buffer): Promis
 
 function portcullis(cwd: string, args: readonly string[], children: Set<ChildProcess>): Running {
   const program = fileURLToPath(new URL('../portcullis.js', import.meta.url));
-  const child = spawn(process.execPath, [program, '--json', ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd,
     env: { PATH: process.env['PATH'] },
   });

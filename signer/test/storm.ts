@@ -190,7 +190,8 @@ const saysTheSame = (whole: unknown, body: unknown): boolean =>
 const isHarmless = (call: string, answer: Answer, isWhole: boolean): boolean =>
   answer.psbt === undefined &&
   answer.signature === undefined &&
-  (['identity', 'status', 'confirm'].includes(call) || (isWhole && ['manifest', 'policy'].includes(call)));
+  (['identity', 'status', 'policies', 'confirm'].includes(call) ||
+    (isWhole && ['manifest', 'policy'].includes(call)));
 
 const isHonest = (body: unknown, request: SignRequest, answer: Answer, known: ReadonlySet<string>): boolean =>
   known.has(answer.psbt ?? answer.signature ?? '') || paysTheSame(body as SignRequest, request);
