@@ -3,12 +3,12 @@
 // moment; that what the narrow vault refused is found in its journal and would pass under the wide policy; and that
 // nothing is counted twice over two journals of the same payments.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import { openReplay, type ReplayEntry, type ReplayResult } from '../ceremony/replay.ts';
 import type { OrderJson } from '../protocol/order.ts';
 import { parseJournalLine } from '../protocol/journal-entry.ts';
-import { sha256 } from '@noble/hashes/sha2.js';
 import type { Policy } from '../protocol/policy.ts';
 import type { Vault } from '../vault/vault.ts';
 import {
@@ -29,6 +29,8 @@ import {
 const ETH = `${EVM}/slip44:60`;
 const HOUR = 3600;
 const OTHER = CUSTOMER.replace(/^../, 'ff');
+
+const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
 
 const narrow: Partial<Policy> = {
   assets: [
