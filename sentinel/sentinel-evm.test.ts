@@ -19,7 +19,7 @@ import { evmKit } from '../core/withdrawals/test/evm-kit.ts';
 import { ETH, ask, fundEther, startStack, stateOf, until } from '../core/withdrawals/test/stack.ts';
 import type { StandingFreeze } from '../signer/protocol/messages.ts';
 import { liftFreezes } from '../world/operators.ts';
-import { freezesAt, watching } from './test/rig.ts';
+import { BITCOIN, freezesAt, watching } from './test/rig.ts';
 import { thiefPayout } from './test/thief.ts';
 
 const NETWORK = 'eip155:31337';
@@ -65,6 +65,7 @@ const lifted = new Set<string>();
 async function lift(): Promise<void> {
   for (const { id } of (await sentinel.status()).freezes) lifted.add(id);
   assert.equal(await liftFreezes(stack.people, stack.signers.all), 1);
+  await until('nothing is asked for', async () => (await sentinel.status()).evacuate.length === 0);
 }
 
 test('a payout from the pool to its settlement is explained, and sweeps are: nothing is frozen', async () => {
@@ -109,6 +110,13 @@ test('two stolen keys used outside our software: every signer is frozen while th
   t.diagnostic(`found ${(record?.at ?? 0) - sent} ms after it`);
   t.diagnostic(`found and brought in ${record?.tookMs} ms`);
   assert.ok((record?.tookMs ?? Infinity) < 1000, `${record?.tookMs} ms`);
+  const asked = (await sentinel.status()).evacuate;
+  assert.deepEqual(
+    asked.map(({ network }) => network),
+    [BITCOIN, NETWORK],
+    'the thief has the keys of Bitcoin too',
+  );
+  for (const { why } of asked) assert.match(why, /^UNEXPLAINED_PAYOUT: /);
   await stack.mine(2);
   await caughtUp();
   assert.equal((await sentinel.status()).freezes.length, 1, 'the same theft, mined, freezes once');

@@ -61,6 +61,14 @@ export interface SentinelStatus {
   /** What was found last, newest first. */
   readonly findings: Findings['all'];
   readonly freezes: readonly FreezeRecord[];
+  /** Networks whose money is being stolen as far as this sentinel sees, and why: somebody should evacuate them. */
+  readonly evacuate: readonly EvacuationAsked[];
+}
+
+export interface EvacuationAsked {
+  /** CAIP-2. */
+  readonly network: string;
+  readonly why: string;
 }
 
 export interface Sentinel {
@@ -287,8 +295,36 @@ function statusOf(
     }),
     findings: findings.all,
     freezes: freezer.records,
+    evacuate: askedFor(manifest, freezer.records, journals.isLifted),
   };
 }
+
+/** Keys are out or a host tells two stories: what is hot is safer in COLD than under any freeze. */
+const THEFTS: ReadonlySet<string> = new Set([
+  'UNEXPLAINED_SPEND',
+  'UNEXPLAINED_PAYOUT',
+  'UNEXPLAINED_TRANSFER',
+  'BALANCE_DROPPED',
+  'JOURNAL_FORK',
+]);
+
+function askedFor(
+  { bitcoin, evm }: SentinelConfig['manifest'],
+  records: readonly FreezeRecord[],
+  isLifted: (id: string) => boolean,
+): EvacuationAsked[] {
+  const thefts = records.filter(({ code, id }) => THEFTS.has(code) && !isLifted(id));
+  // Whoever has keys of one network has those of the others: a signer has all of its keys in one place.
+  const [first] = thefts;
+  if (first === undefined) return [];
+  return [...bitcoin, ...evm].map(({ network }) => {
+    const own = thefts.find(({ scope }) => isSameNetwork(scope, network)) ?? first;
+    return { network, why: `${own.code}: ${own.detail}` };
+  });
+}
+
+const isSameNetwork = (scope: string, network: string): boolean =>
+  scope === network || scope.startsWith(`${network}/`);
 
 interface Shared {
   readonly journals: Journals;

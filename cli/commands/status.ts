@@ -59,6 +59,7 @@ interface SentinelSeen {
     readonly attestation?: { readonly ageSeconds: number };
   }[];
   readonly findings?: readonly { readonly level: string; readonly code: string; readonly detail: string }[];
+  readonly evacuate?: readonly { readonly network: string; readonly why: string }[];
   /** It could not be reached, and why. */
   readonly unreachable?: string;
 }
@@ -72,7 +73,13 @@ async function sentinelAt(url: string): Promise<SentinelSeen> {
   }
 }
 
-function sentinelTable({ id, networks = [], findings = [], unreachable }: SentinelSeen): string {
+function sentinelTable({
+  id,
+  networks = [],
+  findings = [],
+  evacuate = [],
+  unreachable,
+}: SentinelSeen): string {
   const rows = networks.map(({ network, height, error, withheld, attestation }) => [
     network,
     attestation && error === undefined && withheld === undefined ? '✓' : '✗',
@@ -84,6 +91,8 @@ function sentinelTable({ id, networks = [], findings = [], unreachable }: Sentin
   const [last] = findings;
   if (unreachable !== undefined) rows.push(['not reached', '✗', '', unreachable]);
   if (last !== undefined) rows.push(['last finding', last.level, last.code, last.detail]);
+  for (const { network, why } of evacuate)
+    rows.push([network, '✗', 'evacuate now', `${why}; portcullis evacuate all --help`]);
   return table(
     [`sentinel ${id ?? ''}`.trim(), '', 'seen', 'detail'],
     rows,
