@@ -118,4 +118,13 @@ test('the words name the rule, both amounts and the verdict', () => {
   const words = (max: number) => `one order at most ${max} units, in any 1 day at most 9 units in 5 orders`;
   assert.deepEqual(lines(rule(7n), rule(3n)), [`Tighter: what is paid, ${A}: ${words(7)} → ${words(3)}`]);
   assert.deepEqual(lines(rule(3n), rule(7n)), [`LOOSER: what is paid, ${A}: ${words(3)} → ${words(7)}`]);
+  const mixed = { ...rule(3n), loosenDelaySeconds: base.loosenDelaySeconds - 1 };
+  assert.deepEqual(
+    policyChanges(rule(7n), mixed, units).map(({ field, isTighter: tighter }) => [field, tighter]),
+    [
+      ['assets', true],
+      ['loosenDelaySeconds', false],
+    ],
+    'a tighter line of a looser policy is called tighter',
+  );
 });
