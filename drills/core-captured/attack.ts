@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { haltsOf } from '../../core/controls/controls.ts';
-import { BTC, stateOf } from '../../core/withdrawals/test/stack.ts';
+import { customerByExternalId } from '../../core/customers/customers.ts';
+import { BTC, available, fundBitcoin, stateOf } from '../../core/withdrawals/test/stack.ts';
+import type { Id } from '../../lib/ids/ids.ts';
 import { openAuthenticator, type Authenticator } from '../../world/people/authenticator.ts';
 import { drain, refusalsOf } from '../drain.ts';
 import { askSigned, enrolPasskey } from '../passkey.ts';
@@ -12,23 +14,34 @@ import { LIMITS, nextPolicy, note, propose, type Drill, type Scene } from '../sc
 const TIERS = { unproven: BTC, unfunded: BTC } as const;
 const BITES = 14;
 const BITE = '0.5';
+/** Satoshi: a bite and what a withdrawal costs. */
+const BITE_MIN = BTC / 2n + BTC / 1000n;
+/** Customers with money and without a passkey, in whose names the thief enrols his. */
+const RICH = ['rich-1', 'rich-2'];
 
 export const drill: Drill = {
   name: 'core-captured',
   capability:
-    'core with its database, and an accomplice whom it credits, without a passkey and with a valid one',
+    'core with its database, an accomplice whom it credits, without a passkey and with a valid one, and passkeys of the thief for customers who have none',
   control: 'each signer caps what orders without money behind them come to, by tier',
   bound: { BTC: TIERS.unproven + TIERS.unfunded + LIMITS.fees },
   scene: {},
   honest: 'may-wait',
   unmeasured:
     'what signers sign stands in their journals, so nothing is unexplained until books are compared',
+  prepare: async (stack) => {
+    const core = await stack.pipeline();
+    for (const name of RICH) await fundBitcoin(stack, core, name, [BTC]);
+  },
   attack: async (scene) => {
     await capTiers(scene);
     await drain(scene);
-    const passkey = openAuthenticator(randomBytes(32));
-    await enrol(scene, passkey);
-    for (let bite = 0; bite < BITES; bite += 1) if (!(await isPaidOnce(scene, passkey))) return;
+    await drainAs(scene, scene.victim);
+    for (const name of RICH) {
+      const found = await customerByExternalId(scene.stack.db, name);
+      assert.ok(found);
+      await drainAs(scene, found.id as Id<'customer'>);
+    }
   },
 };
 
@@ -47,14 +60,20 @@ async function capTiers({ stack, policy }: Scene): Promise<void> {
   );
 }
 
-async function enrol({ stack, victim, until }: Scene, passkey: Authenticator): Promise<void> {
-  const { hasTaken } = await enrolPasskey(stack, victim, passkey);
-  await until('the passkey taken by all signers', hasTaken);
+/** Enrols a passkey of the thief's in the customer's name, and has it sign until signers do not. */
+async function drainAs(scene: Scene, customer: Id<'customer'>): Promise<void> {
+  const passkey = openAuthenticator(randomBytes(32));
+  const { hasTaken } = await enrolPasskey(scene.stack, customer, passkey);
+  await scene.until('the passkey taken by all signers', hasTaken);
+  for (let bite = 0; bite < BITES; bite += 1) {
+    if ((await available(scene.stack, customer, 'BTC')) < BITE_MIN) return;
+    if (!(await isPaidOnce(scene, customer, passkey))) return;
+  }
 }
 
-/** One order that the accomplice signs; whether signers did. */
-async function isPaidOnce(scene: Scene, passkey: Authenticator): Promise<boolean> {
-  const { stack, victim: customer, thief: destination, until } = scene;
+/** One order that the thief's passkey signs; whether signers did. */
+async function isPaidOnce(scene: Scene, customer: Id<'customer'>, passkey: Authenticator): Promise<boolean> {
+  const { stack, thief: destination, until } = scene;
   const order = { customer, asset: 'BTC', network: 'bitcoin', destination, amount: BITE };
   const id = await askSigned(stack, passkey, order);
   const isPaid = async (): Promise<boolean> =>
