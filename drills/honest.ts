@@ -31,8 +31,8 @@ interface HonestResult {
   readonly paid: number;
   /** Of the sentinel, and that stand at a signer. */
   readonly freezes: number;
-  /** What the sentinel found without a freeze, by code. */
-  readonly findings: Readonly<Record<string, number>>;
+  /** What the sentinel froze for, or only told. */
+  readonly findings: readonly string[];
   /** How often each happened while orders were under way. */
   readonly disturbances: Readonly<Record<string, number>>;
   readonly replaced: number;
@@ -213,7 +213,8 @@ function disturbances({ stack, own, sentinel, roll, counts }: Field): Disturb[] 
       await stack.caughtUp();
     }),
     counted('EVM blocks given up', async () => {
-      await anvil?.reorg(1 + roll(2));
+      const resume = stopped(sentinel);
+      await anvil?.reorg(1 + roll(2)).finally(resume);
       await stack.mine(1);
     }),
     counted('signer killed', async () => signers.all[roll(signers.all.length)]?.process.kill()),
@@ -227,6 +228,17 @@ function disturbances({ stack, own, sentinel, roll, counts }: Field): Disturb[] 
       };
     }),
   ];
+}
+
+/**
+ * While anvil gives blocks up it answers with balances of the old ones at the height of those that stay, which no
+ * reader can tell from a loss: the sentinel sees what was before and what is after, also in one look.
+ */
+function stopped(sentinel: LocalSentinel): () => void {
+  const pid = sentinel.process.pid();
+  if (pid === undefined) return () => {};
+  process.kill(pid, 'SIGSTOP');
+  return () => void process.kill(pid, 'SIGCONT');
 }
 
 /** Nothing goes on by itself any more. */
@@ -255,8 +267,7 @@ async function seen({ stack, sentinel, counts }: Field) {
     async () => sleep(100),
   );
   const { findings: all, freezes } = await statusOf(sentinel);
-  const findings: Record<string, number> = {};
-  for (const { code } of all) findings[code] = (findings[code] ?? 0) + 1;
+  const findings = all.map(({ level, code, detail }) => `${level} ${code}: ${detail}`);
   return {
     freezes: freezes.length + (await standing(stack)),
     findings,
