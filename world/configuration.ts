@@ -44,9 +44,11 @@ export const LOCAL_CAPS = {
   USDC: 5_000_000n * 10n ** 6n,
 };
 
+/** Confirmations before the smallest deposit may leave. */
+export const BITCOIN_DEPTH_LEAST = 3;
 /** Depths of a regtest chain: enough to see both stages, few enough to wait for. */
 const DEPTHS_BTC = [
-  { from: '0', safe: 1, irreversible: 3 },
+  { from: '0', safe: 1, irreversible: BITCOIN_DEPTH_LEAST },
   { from: '10', safe: 2, irreversible: 6 },
 ];
 const DEPTHS_EVM = [{ from: '0', safe: 2, irreversible: 6 }];

@@ -104,6 +104,14 @@ test('the sentinel attests every network to every signer, found nothing, and the
   assert.equal(stdout.match(/attested [0-9]+ s ago/g)?.length, 3, stdout);
 });
 
+test('every signer asks a bitcoind before it signs, and says so', async () => {
+  assert.ok(system);
+  for (const { ask } of system.signers)
+    assert.deepEqual((await ask('GET', '/v1/status'))['witness'], [
+      'bip122:0f9188f13cb7b2c71f2a335e3a4fc328',
+    ]);
+});
+
 test('what a capture could cost comes from the journals, by an operator’s own reading and by the sentinel’s; the backend clears no halt', async () => {
   assert.ok(system);
   const { url, key, operationsKey } = system.world.api;

@@ -50,6 +50,8 @@ export async function startSigners(options: {
   /** Those who read the journals and may freeze. */
   readonly sentinels?: readonly Identity[];
   readonly ports?: readonly number[] | undefined;
+  /** A bitcoind that each signer asks before it signs; left out: none does. */
+  readonly bitcoind?: LocalWitness | undefined;
 }): Promise<LocalSigners> {
   const gates = await Promise.all(
     SIGNER_IDS.map(async (id, i): Promise<LocalGate> => {
@@ -91,12 +93,23 @@ interface LocalGate {
   readonly identity: Identity;
 }
 
+/** On a laptop there is one bitcoind, and signers share it with core: what it says they still ask themselves. */
+export interface LocalWitness {
+  /** With user and password. */
+  readonly url: string;
+  /** CAIP-2. */
+  readonly network: string;
+  /** As core waits for the smallest deposit. */
+  readonly depositDepth: number;
+}
+
 interface GateParties {
   readonly own: LocalGate;
   readonly peers: readonly LocalGate[];
   readonly client: Identity;
   readonly operators: readonly Identity[];
   readonly sentinels?: readonly Identity[];
+  readonly bitcoind?: LocalWitness | undefined;
 }
 
 /** Writes the configuration of a gate; gives the file. */
@@ -106,6 +119,7 @@ async function writeGateConfig({
   client,
   operators,
   sentinels = [],
+  bitcoind,
 }: GateParties): Promise<string> {
   const { home, identity } = own;
   const configFile = join(home, 'gate.json');
@@ -133,9 +147,16 @@ async function writeGateConfig({
       certificate: near(peer.identity.certificateFile),
     })),
     data: 'data',
+    ...(bitcoind === undefined ? {} : { witness: [await witnessIn(home, bitcoind)] }),
   };
   await writeFile(configFile, JSON.stringify(config));
   return configFile;
+}
+
+async function witnessIn(home: string, { url, network, depositDepth }: LocalWitness): Promise<object> {
+  const node = new URL(url);
+  await writeFile(join(home, 'bitcoind.login'), `${node.username}:${node.password}\n`, { mode: 0o600 });
+  return { network, url: node.origin, login: 'bitcoind.login', depositDepth, changeDepth: 1 };
 }
 
 const urlOf = ({ port }: LocalGate): string => `https://127.0.0.1:${port}`;

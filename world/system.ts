@@ -6,7 +6,12 @@ import { privateKeyToAccount } from 'viem/accounts';
 import type { Hex } from 'viem';
 import { openDatabase, openPool } from '../core/db/db.ts';
 import { addApiKey, backendScopes, operationsScopes } from '../core/http/http.ts';
-import { localConfiguration, walletManifest, type LocalSystem } from './configuration.ts';
+import {
+  BITCOIN_DEPTH_LEAST,
+  localConfiguration,
+  walletManifest,
+  type LocalSystem,
+} from './configuration.ts';
 import { identityIn, type Identity } from './certificates.ts';
 import { openLocalDatabase, type LocalDatabase, type Role } from './database.ts';
 import { deployLocalEvm, type LocalEvm } from './evm-network.ts';
@@ -96,6 +101,7 @@ async function compose(options: SystemOptions, onStop: Undo, stop: () => Promise
     sentinels: [watcher.client],
     operators: operators.map((operator) => operator.client),
     ports: previous?.signers.map(({ port }) => port),
+    bitcoind: { url: nodes.bitcoind.url, network: REGTEST_CAIP2, depositDepth: BITCOIN_DEPTH_LEAST },
   });
   onStop(signers.stop);
   say('contracts: registry, deposit factory, vault, Safes, timelock, test tokens');

@@ -80,7 +80,7 @@ export function signerCommands(program: Command, open: OpenTerminal): void {
       );
       output.show({ signers: answers }, () =>
         table(
-          ['signer', 'state', 'journal', 'policy', 'freezes'],
+          ['signer', 'state', 'journal', 'policy', 'own nodes', 'freezes'],
           answers.map((one) => (one.ok ? statusRow(one.answer) : [one.signer, one.error, null, null, null])),
           '',
         ),
@@ -182,11 +182,12 @@ export function statusOf(answer: unknown): Status {
   return parsed.value;
 }
 
-const statusRow = ({ signer, sealed, ready, journal, freezes, policy }: Status): string[] => [
+const statusRow = ({ signer, sealed, ready, journal, freezes, policy, witness }: Status): string[] => [
   signer,
   sealed ? 'sealed' : ready ? 'ready' : 'no manifest',
   `${journal.sequence} ${journal.hash.slice(0, 12)}`,
   policyCell(policy ?? null),
+  witness.join('\n') || 'none',
   freezes.map(({ scope, by, reason }) => `${scope} by ${by}${reason && `: ${reason}`}`).join('\n') || 'none',
 ];
 
