@@ -1,7 +1,7 @@
 /** One EVM network: what left the vault, and who took power over it, judged by the journals. */
 import type { Manifest, ManifestEvm } from '../signer/protocol/manifest.ts';
 import { judgeOwnEvent, judgeTokenEvent } from './checks/evm-admin.ts';
-import { judgeMoves } from './checks/evm-balances.ts';
+import { dropsIn, judgeMoves, type VaultMoves } from './checks/evm-balances.ts';
 import { judgePayouts, type PayoutTransaction } from './checks/evm-payouts.ts';
 import { judgePending, signedDigest } from './checks/evm-pending.ts';
 import type { Witnesses } from './checks/explain.ts';
@@ -51,10 +51,13 @@ export function watchEvm(deps: {
       patienceMs: PATIENCE_MS,
     });
   const lookAhead = pendingWatch({ ...deps, place });
+  const isSure = openDoubt();
   return {
     look: async (judged) => {
       await lookAhead(judged);
       const facts = await source.step();
+      if (facts.moves !== undefined && !isSure(facts.moves))
+        throw new RangeError(`${network}: less is in the vault than before; it is read again`);
       open.push(...facts.payouts.map((payout) => ({ ...payout, since: nowMs() })));
       if (open.length > 0) await journals.refresh();
       const findings = [
@@ -77,6 +80,19 @@ export function watchEvm(deps: {
       );
       return { network, height, hash, time, behind: false, open: open.length, holdings, at: nowMs() };
     },
+  };
+}
+
+/**
+ * Whether what the node says of balances is believed. A node that takes another branch, or several behind one address,
+ * may for a moment tell a balance of another block: less than before is believed when it is read a second time.
+ */
+function openDoubt(): (moves: VaultMoves) => boolean {
+  let doubted: VaultMoves['before'] | undefined;
+  return (moves) => {
+    if (dropsIn(moves).length === 0 || doubted === moves.before) return true;
+    doubted = moves.before;
+    return false;
   };
 }
 

@@ -29,14 +29,11 @@ export interface VaultMoves {
  * same size in one range of blocks is caught by the tokens' own events.
  */
 export function judgeMoves(moves: VaultMoves, assetOf: (token: string) => string): Finding[] {
-  const { network, block, hash, before, after, reported } = moves;
-  const dropped = Object.entries(before).flatMap(([token, balance]): Finding[] => {
-    const least = balance - (reported[token] ?? 0n);
-    const now = after[token] ?? 0n;
-    if (now >= least) return [];
+  const { network, block, hash } = moves;
+  const dropped = dropsIn(moves).map(({ token, now, least }): Finding => {
     const detail = `in block ${block} the vault holds ${now}, at least ${least} was expected`;
     const key = `drop ${network} ${token} ${hash}`;
-    return [{ level: 'freeze', code: 'BALANCE_DROPPED', scope: assetOf(token), key, detail }];
+    return { level: 'freeze', code: 'BALANCE_DROPPED', scope: assetOf(token), key, detail };
   });
   const left = new Map<string, bigint>();
   for (const { txHash, token, amount } of moves.transferred) {
@@ -52,4 +49,17 @@ export function judgeMoves(moves: VaultMoves, assetOf: (token: string) => string
     return [{ level: 'freeze', code: 'UNEXPLAINED_TRANSFER', scope: assetOf(token), key, detail }];
   });
   return [...dropped, ...beyond];
+}
+
+/** Tokens of which less is there than has to be. */
+export function dropsIn({
+  before,
+  after,
+  reported,
+}: Pick<VaultMoves, 'before' | 'after' | 'reported'>): { token: string; now: bigint; least: bigint }[] {
+  return Object.entries(before).flatMap(([token, balance]) => {
+    const least = balance - (reported[token] ?? 0n);
+    const now = after[token] ?? 0n;
+    return now >= least ? [] : [{ token, now, least }];
+  });
 }
