@@ -117,6 +117,7 @@ test('the wallet of a configuration is read from its manifest, and must be of it
         feeRateMaxSatPerVb: 100,
         feeMaxSat: '1000',
         indexMax: 10,
+        cold: 'bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk',
       },
     ],
     evm: [],
