@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,7 +19,8 @@ import { play } from './demo/play.ts';
 import { outsideWallets } from './outside.ts';
 import { startSystem, type System } from './system.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'portcullis-test-'));
+// As `npm start` names its folder: seen from where one is.
+const folder = relative(process.cwd(), await mkdtemp(join(tmpdir(), 'portcullis-test-')));
 let system: System | undefined;
 after(async () => {
   await system?.stop();

@@ -79,7 +79,7 @@ export async function startSystemSentinel(options: {
   readonly previous: Pick<WorldFile['sentinel'], 'port' | 'from_blocks'> | undefined;
 }): Promise<LocalSentinel> {
   const { system, previous, booksUrl, ...rest } = options;
-  const { guardianKeyFile } = rest.keys;
+  const guardianKeyFile = relative(rest.keys.folder, rest.keys.guardianKeyFile);
   const { bitcoinCaip2: network, bitcoinNodeUrl: node } = system;
   const evm = system.evm.map(async ({ nodeUrl, system: contracts }) => {
     const { chainId, registry, factory, owner, operators, ownerSafe, cold } = contracts;
