@@ -7,7 +7,7 @@ import type { Manifest } from '../signer/protocol/manifest.ts';
 import type { Policy } from '../signer/protocol/policy.ts';
 import type { SignerFacts } from './journals.ts';
 
-export { factsOf, openFacts, type CheckedEntry, type FactsBook, type SignerFacts } from './journals.ts';
+export { factsOf, openFacts, type SignerFacts } from './journals.ts';
 export { payableOf } from './payable.ts';
 
 export interface Facts {

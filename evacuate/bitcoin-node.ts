@@ -1,4 +1,7 @@
 /** The operator's own bitcoind: what the wallet's scripts hold, what spends it, and what has become of a transaction. */
+import http from 'node:http';
+import https from 'node:https';
+import { text } from 'node:stream/consumers';
 import { parseAmount } from '../lib/money/money.ts';
 
 /** The node did not answer, or refused. */
@@ -13,22 +16,20 @@ export class NodeError extends Error {
   }
 }
 
-/** Waits as long as it takes: a scan of the whole set of coins takes minutes. */
 export type AskNode = <Result>(method: string, ...params: readonly unknown[]) => Promise<Result>;
 
+/** A node that is well answers at once. */
+const ANSWER_WITHIN_MS = 60_000;
+/** Of a scan of all coins, which takes minutes on the main chain, and longer on a disk that is slow. */
+const SCAN_WITHIN_MS = 3_600_000;
+
 /** The URL may hold user and password. Amounts are satoshi. Throws NodeError. */
-export function openNode(address: string): AskNode {
+export function openNode(address: string, answerWithinMs = ANSWER_WITHIN_MS): AskNode {
   const url = new URL(address);
-  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  url.username = '';
-  url.password = '';
-  const headers = {
-    'content-type': 'application/json',
-    ...(login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }),
-  };
   return async <Result>(method: string, ...params: readonly unknown[]): Promise<Result> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-    const { result, error } = await exchange(url, headers, body);
+    const timeoutMs = method === 'scantxoutset' && params[0] === 'start' ? SCAN_WITHIN_MS : answerWithinMs;
+    const { result, error } = await exchange(url, body, timeoutMs);
     if (error != null)
       throw new NodeError('NODE_REFUSED', `${method}: ${error.message ?? 'refused'} (${error.code})`);
     return result as Result;
@@ -40,13 +41,31 @@ interface Answer {
   readonly error?: { readonly message?: string; readonly code?: number } | null;
 }
 
-async function exchange(url: URL, headers: Record<string, string>, body: string): Promise<Answer> {
+async function exchange(url: URL, body: string, timeoutMs: number): Promise<Answer> {
   try {
-    const response = await fetch(url, { method: 'POST', headers, body });
-    return JSON.parse(await response.text(), asSatoshi) as Answer;
+    return JSON.parse(await posted(url, body, timeoutMs), asSatoshi) as Answer;
   } catch (cause) {
     throw new NodeError('NODE_UNREACHABLE', `${url.host} does not answer as a bitcoind does`, cause);
   }
+}
+
+/** By node:http: fetch gives up after five minutes, whatever it is told, and a scan may take longer. */
+function posted(url: URL, body: string, timeoutMs: number): Promise<string> {
+  const { request } = url.protocol === 'https:' ? https : http;
+  const auth = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return new Promise((resolve, reject) => {
+    const options = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(auth === ':' ? {} : { auth }),
+    };
+    const outgoing = request(url, options, (response) => {
+      text(response).then(resolve, reject);
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
 }
 
 /** An amount is a decimal of eight places, which a float may not hold: it is read from its own text. */

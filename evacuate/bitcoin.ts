@@ -6,6 +6,7 @@ import { hex } from '@scure/base';
 import type { Manifest, ManifestBitcoin } from '../signer/protocol/manifest.ts';
 import { journalledBy, signedBy, type Signer } from './bitcoin-signers.ts';
 import {
+  NodeError,
   depthOf,
   feeRateNow,
   openNode,
@@ -116,7 +117,8 @@ export async function planBitcoin(rules: BitcoinRules): Promise<BitcoinPlan> {
 
 /**
  * Moves everything, and answers what is left. May be asked again, also after it was killed: what is in the pool already
- * is replaced or found. Throws EvacuationError and NodeError before it has sent anything.
+ * is replaced or found. Throws EvacuationError before it has sent anything; NodeError when the node cannot say what there
+ * is, also after that. A node that is away while what was sent is followed is asked again.
  */
 export async function evacuateBitcoin(rules: BitcoinRules): Promise<BitcoinResult> {
   const open = await opened(rules);
@@ -223,8 +225,14 @@ async function coinsOf({ rules, node, wallet }: Open): Promise<Coin[]> {
     previous.set(txid, made);
     const output = made.outputs[vout];
     const place = branch === 0 || branch === 1 ? branch : undefined;
-    if (output === undefined || place === undefined) continue;
-    if (hex.encode(wallet.scriptAt(place, index).script) !== hex.encode(output.script)) continue;
+    const isOurs =
+      output !== undefined &&
+      place !== undefined &&
+      hex.encode(wallet.scriptAt(place, index).script) === hex.encode(output.script);
+    if (!isOurs) {
+      rules.tell(`${rules.entry.network}: the node calls ${txid}:${vout} ours, and it is not`);
+      continue;
+    }
     coins.push({ txid, vout, satoshi: output.amount, branch: place, index, previous: made.bytes });
   }
   return coins;
@@ -303,38 +311,59 @@ async function sendBatch(open: Open, batch: Batch, before?: Sent): Promise<Sent 
   return { ...batch, txid, feeSatoshi: fee, escalations: before === undefined ? 0 : before.escalations + 1 };
 }
 
+interface Followed {
+  readonly one: Sent;
+  /** Undefined: it is in a block. */
+  readonly reason?: LeftCoin['reason'];
+}
+
 /** Until it is in a block; replaced at a higher fee when blocks pass it over. */
-async function follow(
-  open: Open,
-  first: Sent,
-  deadlineMs: number,
-): Promise<{ one: Sent; reason?: LeftCoin['reason'] }> {
-  const { rules, node } = open;
-  const { nowMs, sleep, escalateAfterMs } = rules;
+async function follow(open: Open, first: Sent, deadlineMs: number): Promise<Followed> {
+  const { nowMs, sleep, escalateAfterMs } = open.rules;
   /** Any of them may be the one that is mined. */
   const attempts = [first];
   for (let sentMs = nowMs(); nowMs() < deadlineMs; await sleep(POLL_MS)) {
-    for (const one of attempts) {
-      const depth = await depthOf(node, { txid: one.txid, vout: 0 }, true);
-      if (depth !== undefined && depth > 0) return { one };
+    try {
+      const ended = await endOf(open, attempts);
+      if (ended !== undefined) return ended;
+      if (nowMs() - sentMs < escalateAfterMs) continue;
+      sentMs = nowMs();
+      await escalate(open, attempts);
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
+      // It is sent: whether the node is there now changes nothing of it.
+      open.rules.tell(`${open.rules.entry.network}: ${error.message}`);
+      await sleep(PROGRESS_MS);
     }
-    const [coin] = first.coins;
-    if (coin !== undefined && (await depthOf(node, coin, false)) === undefined) {
-      // Between the two questions a block may have come with it.
-      for (const one of attempts)
-        if ((await depthOf(node, { txid: one.txid, vout: 0 }, false)) !== undefined) return { one };
-      return { one: first, reason: 'RIVAL_MINED' };
-    }
-    if (nowMs() - sentMs < escalateAfterMs) continue;
-    sentMs = nowMs();
-    const spender = coin && (await spendersOf(node, [coin])).get(nameOf(coin));
-    const isRival = spender !== undefined && !attempts.some(({ txid }) => txid === spender.txid);
-    const last = attempts.at(-1) ?? first;
-    const next = await sendBatch(open, { coins: first.coins, ...(isRival ? { rival: spender } : {}) }, last);
-    if ('txid' in next) attempts.push(next);
-    else rules.tell(`${rules.entry.network}: ${last.txid} stays as it is: ${next.detail}`);
   }
   return { one: attempts.at(-1) ?? first, reason: 'NOT_MINED' };
+}
+
+async function endOf({ node }: Open, attempts: readonly Sent[]): Promise<Followed | undefined> {
+  for (const one of attempts) {
+    const depth = await depthOf(node, { txid: one.txid, vout: 0 }, true);
+    if (depth !== undefined && depth > 0) return { one };
+  }
+  const [first] = attempts;
+  const [coin] = first?.coins ?? [];
+  if (first === undefined || coin === undefined) return undefined;
+  if ((await depthOf(node, coin, false)) !== undefined) return undefined;
+  // Between the two questions a block may have come with it.
+  for (const one of attempts)
+    if ((await depthOf(node, { txid: one.txid, vout: 0 }, false)) !== undefined) return { one };
+  return { one: first, reason: 'RIVAL_MINED' };
+}
+
+async function escalate(open: Open, attempts: Sent[]): Promise<void> {
+  const { rules, node } = open;
+  const last = attempts.at(-1);
+  const [coin] = last?.coins ?? [];
+  if (last === undefined || coin === undefined) return;
+  const spender = (await spendersOf(node, [coin])).get(nameOf(coin));
+  const isRival = spender !== undefined && !attempts.some(({ txid }) => txid === spender.txid);
+  const next = await sendBatch(open, { coins: last.coins, ...(isRival ? { rival: spender } : {}) }, last);
+  if ('txid' in next) attempts.push(next);
+  else rules.tell(`${rules.entry.network}: ${last.txid} stays as it is: ${next.detail}`);
 }
 
 async function nextBlock({ rules, node }: Open, deadlineMs: number): Promise<void> {

@@ -1,11 +1,6 @@
 /** What each capture could cost now, by what this sentinel reads itself: signers' journals and its own nodes. */
-import {
-  blastRadius,
-  openFacts,
-  payableOf,
-  type Capture,
-  type CheckedEntry,
-} from '../blast-radius/blast-radius.ts';
+import { blastRadius, openFacts, payableOf, type Capture } from '../blast-radius/blast-radius.ts';
+import type { ChainEntry } from './checks/journal-chain.ts';
 import type { Manifest } from '../signer/protocol/manifest.ts';
 
 export interface ExposureReport {
@@ -30,8 +25,8 @@ export interface ExposureReport {
 }
 
 export interface Exposure {
-  /** Told of each entry of a journal, in order, after it was checked. */
-  readonly take: (signer: string, entry: CheckedEntry) => void;
+  /** Told of each entry of a journal, in order, after it was checked; one that it was told before is passed over. */
+  readonly take: (signer: string, entry: ChainEntry) => void;
   /** Rejects never; what could not be asked is named. */
   readonly read: () => Promise<ExposureReport>;
 }
@@ -49,6 +44,19 @@ export interface ExposureDeps {
 
 export function openExposure({ manifest, nodes, readable, holdings, nowMs }: ExposureDeps): Exposure {
   const books = new Map(manifest.signers.map(({ id }) => [id, openFacts(id)]));
+  const taken = new Map<string, bigint>();
+  /** Whoever holds a host writes in its journal what he likes: what cannot be read is his silence, and stops nothing. */
+  const broken = new Set<string>();
+  const take = (signer: string, checked: ChainEntry): void => {
+    const { sequence } = checked.entry;
+    if (broken.has(signer) || sequence <= (taken.get(signer) ?? 0n)) return;
+    taken.set(signer, sequence);
+    try {
+      books.get(signer)?.take(checked);
+    } catch {
+      broken.add(signer);
+    }
+  };
   const fresh = async (): Promise<ExposureReport> => {
     const vaults = new Map<string, bigint>();
     const unasked: Record<string, string> = {};
@@ -64,7 +72,7 @@ export function openExposure({ manifest, nodes, readable, holdings, nowMs }: Exp
       }),
     );
     const at = nowMs();
-    const read = new Set(readable());
+    const read = new Set(readable().filter((id) => !broken.has(id)));
     const signers = [...books].flatMap(([id, book]) => (read.has(id) ? [book.factsAt(at)] : []));
     const float = { units: holdings(), basis: 'chain' as const };
     // Of no journal at all nothing is said: what nobody's policy names would come out as nothing.
@@ -74,7 +82,7 @@ export function openExposure({ manifest, nodes, readable, holdings, nowMs }: Exp
   };
   let underWay: Promise<ExposureReport> | undefined;
   return {
-    take: (signer, entry) => books.get(signer)?.take(entry),
+    take,
     // However many ask at once, the nodes are asked once.
     read: () => (underWay ??= fresh().finally(() => (underWay = undefined))),
   };

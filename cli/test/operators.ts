@@ -47,8 +47,8 @@ export interface TestOperators {
   readonly done: (...args: string[]) => Promise<Record<string, unknown>>;
   /** Code and JSON of one that must not. */
   readonly fails: (...args: string[]) => Promise<{ code: unknown; detail: unknown }>;
-  /** A tab whose authenticator holds this operator's passkey. */
-  readonly tabOf: (id: string) => Promise<Tab>;
+  /** A tab whose authenticator holds this operator's passkey, or another one in this operator's name. */
+  readonly tabOf: (id: string, secret?: Buffer) => Promise<Tab>;
   /** Signs the page that the command serves as this operator. */
   readonly signAs: (id: string, ...args: string[]) => Promise<Record<string, unknown>>;
   /** Passkeys of a quorum under a manifest, as JSON. */
@@ -132,7 +132,7 @@ export async function startOperators(port: number): Promise<TestOperators> {
   const manifest = { ...walletManifest(signers.all, listed, bare.system), operatorOrigin: origin };
   const manifestFile = folder.at('manifest.json');
   await installManifest({ manifest, manifestFile, people, operators, signers });
-  const tabOf = (id: string): Promise<Tab> => tabWith(chromium, id, secretOf(id));
+  const tabOf = (id: string, secret = secretOf(id)): Promise<Tab> => tabWith(chromium, id, secret);
   return {
     ...bare,
     manifest,
